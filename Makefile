@@ -1,0 +1,89 @@
+# procpool: what a developer types.  The build itself is CMakeLists.txt.
+
+BUILD  ?= build
+PREFIX ?= /usr/local
+WERROR ?= ON
+export BUILD DESTDIR
+
+comma   := ,
+quietly = tools/quietly $(BUILD)/logs/$(1).log
+say     = @printf '== %s\n' "$(1)"
+
+SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG='-g -O1' \
+            -DPROCPOOL_BUILD_EXAMPLES=OFF
+
+.NOTPARALLEL:
+.DEFAULT_GOAL := build
+.PHONY: build run test install bench format check-format tidy help clean \
+        deps-build deps-test deps-bench test-gcc test-clang test-asan test-tsan
+
+build: ## build libraries, command and examples in build/ (the default)
+	$(call say,Build: libraries$(comma) command and examples in $(BUILD)/)
+	@$(call quietly,configure) cmake -S . -B $(BUILD) -DPROCPOOL_WERROR=$(WERROR) \
+	    -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+	@$(call quietly,build) cmake --build $(BUILD) -j $$(nproc)
+
+run: deps-build build ## install what is missing, build, and run the main job
+	$(call say,Main job: examples/main-job.sh)
+	@sh examples/main-job.sh $(BUILD)
+
+# Sanitizers first and the plain gcc build last, so that its report is what one sees at the end.
+test: deps-test check-format test-asan test-tsan test-clang tidy test-gcc ## install what is missing, build and run ALL tests
+
+test-gcc: ## the tests with gcc, valgrind over the codec, includes, symbols, installed prefix
+	$(call say,Tests: gcc)
+	@tools/test-configuration gcc full -DCMAKE_C_COMPILER=gcc -DPROCPOOL_WERROR=ON
+
+test-clang: ## the tests with clang
+	$(call say,Tests: clang)
+	@tools/test-configuration clang quiet -DCMAKE_C_COMPILER=clang -DPROCPOOL_WERROR=ON
+
+test-asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(call say,Tests: gcc with address and undefined behaviour sanitizers)
+	@tools/test-configuration asan quiet $(SANITIZED) '-DPROCPOOL_SANITIZE=address;undefined'
+
+test-tsan: ## the tests under ThreadSanitizer
+	$(call say,Tests: gcc with thread sanitizer)
+	@tools/test-configuration tsan quiet $(SANITIZED) -DPROCPOOL_SANITIZE=thread
+
+install: build ## install to PREFIX (/usr/local), below DESTDIR
+	$(call say,Install: $(DESTDIR)$(PREFIX))
+	@$(call quietly,install) cmake --install $(BUILD) --prefix $(PREFIX)
+
+bench: deps-bench build ## build the benchmarks and run them
+	$(call say,Benchmarks)
+	@$(call quietly,bench) cmake --build $(BUILD) -j $$(nproc) --target bench-programs
+	@if [ -f bench/run.sh ]; then sh bench/run.sh $(BUILD); else echo "   no bench/run.sh yet"; fi
+
+format: ## lay the sources out by .clang-format
+	$(call say,Format: rewriting the sources)
+	@tools/format
+
+check-format: ## is everything laid out by .clang-format?
+	$(call say,Format: checking the sources)
+	@tools/format --check
+
+tidy: ## clang-tidy over src/
+	$(call say,Tidy: clang-tidy over src/)
+	@$(call quietly,tidy-configure) cmake -S . -B $(BUILD)/clang -DCMAKE_C_COMPILER=clang \
+	    -DPROCPOOL_BUILD_TESTS=ON -DPROCPOOL_WERROR=ON
+	@$(call quietly,tidy) tools/tidy $(BUILD)/clang
+
+deps-build:
+	$(call say,Packages that the build needs)
+	@tools/install-deps build
+
+deps-test:
+	$(call say,Packages that the tests need)
+	@tools/install-deps test
+
+deps-bench:
+	$(call say,Packages that the benchmarks need)
+	@tools/install-deps bench
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+clean: ## remove build/
+	$(call say,Clean: removing $(BUILD)/)
+	@rm -rf $(BUILD)

@@ -1,0 +1,48 @@
+# The language, the warnings and the sanitizers of every target.
+include_guard(DIRECTORY)
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS ON)
+
+# Defined as nothing, so that a source that says `#define _GNU_SOURCE` itself defines the same.
+set(PROCPOOL_GNU_SOURCE _GNU_SOURCE=)
+
+set(PROCPOOL_WARNINGS
+    -Wall -Wextra -Wshadow -Wconversion
+    -Wformat=2 -Wmissing-prototypes -Wpointer-arith -Wstrict-prototypes -Wundef -Wvla
+    -Wwrite-strings)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    list(APPEND PROCPOOL_WARNINGS -Wduplicated-cond -Wlogical-op)
+elseif(CMAKE_C_COMPILER_ID MATCHES "Clang")
+    list(APPEND PROCPOOL_WARNINGS
+        -Wassign-enum -Wcomma -Wconditional-uninitialized -Wunreachable-code)
+endif()
+
+set(PROCPOOL_SANITIZE_FLAGS)
+if(PROCPOOL_SANITIZE)
+    foreach(sanitizer IN LISTS PROCPOOL_SANITIZE)
+        if(NOT sanitizer MATCHES "^(address|undefined|thread)$")
+            message(FATAL_ERROR "PROCPOOL_SANITIZE: address;undefined or thread, not '${sanitizer}'")
+        endif()
+    endforeach()
+    list(JOIN PROCPOOL_SANITIZE "," names)
+    set(PROCPOOL_SANITIZE_FLAGS
+        -fsanitize=${names} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+endif()
+
+function(procpool_sanitizer_options target)
+    target_compile_options(${target} PRIVATE ${PROCPOOL_SANITIZE_FLAGS})
+    target_link_options(${target} PRIVATE ${PROCPOOL_SANITIZE_FLAGS})
+endfunction()
+
+function(procpool_compiler_options target)
+    procpool_sanitizer_options(${target})
+    target_compile_options(${target} PRIVATE ${PROCPOOL_WARNINGS})
+    if(PROCPOOL_WERROR)
+        target_compile_options(${target} PRIVATE -Werror)
+    endif()
+    if("thread" IN_LIST PROCPOOL_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+        target_compile_options(${target} PRIVATE -Wno-tsan) # it cannot follow a fence, and says so
+    endif()
+endfunction()

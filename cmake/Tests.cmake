@@ -1,0 +1,120 @@
+# The tests.
+#
+#   tests/unit/*.c           one program each; label unit
+#   tests/process/test_*.c   one program each, with the folder's other files; label process
+#   tests/plugins/*.c        objects that those programs load
+#   tests/build/             what is built and installed is what was promised; label build
+#
+# The programs see the headers in src/ and hold the whole static library, so that a plug-in finds
+# all of it.
+include_guard(DIRECTORY)
+enable_testing()
+
+if(NOT PROCPOOL_CMOCKA_FOUND)
+    message(FATAL_ERROR "the tests need cmocka (Debian: libcmocka-dev)")
+endif()
+
+set(tests_folder "${PROJECT_BINARY_DIR}/tests")
+set(plugin_folder "${tests_folder}/plugins")
+set(time_factor 1)
+set(test_environment)
+set(test_launcher)
+if(PROCPOOL_SANITIZE)
+    set(time_factor 3)
+    # Tasks of the tests crash on purpose, and what is promised about them is the plain signal.
+    set(signals
+        handle_segv=0:handle_sigbus=0:handle_abort=0:handle_sigill=0:handle_sigfpe=0)
+    set(test_environment
+        "ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:strict_string_checks=1:detect_stack_use_after_return=1:${signals}"
+        "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"
+        "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:${signals}")
+    # Where addresses are random in more bits than the sanitizers of the time know, not at all.
+    if(EXISTS /proc/sys/vm/mmap_rnd_bits)
+        file(STRINGS /proc/sys/vm/mmap_rnd_bits random_bits LIMIT_COUNT 1)
+        if(random_bits GREATER 28)
+            find_program(PROCPOOL_SETARCH setarch REQUIRED)
+            set(test_launcher "${PROCPOOL_SETARCH}" --addr-no-randomize)
+        endif()
+    endif()
+endif()
+
+file(GLOB plugin_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/plugins/*.c")
+set(plugin_targets)
+foreach(source IN LISTS plugin_sources)
+    get_filename_component(name "${source}" NAME_WE)
+    procpool_plugin(test-plugin-${name} "${source}" "${plugin_folder}")
+    target_compile_definitions(test-plugin-${name} PRIVATE ${PROCPOOL_GNU_SOURCE})
+    list(APPEND plugin_targets test-plugin-${name})
+endforeach()
+
+# procpool_test_program(kind source timeout [more sources])
+function(procpool_test_program kind source timeout)
+    get_filename_component(name "${source}" NAME_WE)
+    set(target ${kind}-${name})
+    add_executable(${target} "${source}" ${ARGN})
+    procpool_compiler_options(${target})
+    target_compile_definitions(${target} PRIVATE
+        ${PROCPOOL_GNU_SOURCE} PP_TEST_PLUGIN_DIR="${plugin_folder}")
+    target_include_directories(${target} PRIVATE
+        "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests")
+    target_link_libraries(${target} PRIVATE
+        $<LINK_LIBRARY:WHOLE_ARCHIVE,procpool_static> PkgConfig::PROCPOOL_MSGPACK
+        PkgConfig::PROCPOOL_CMOCKA Threads::Threads ${CMAKE_DL_LIBS})
+    set_target_properties(${target} PROPERTIES
+        OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY "${tests_folder}/${kind}" ENABLE_EXPORTS ON)
+    if(plugin_targets)
+        add_dependencies(${target} ${plugin_targets})
+    endif()
+    if(TARGET procpool-command)
+        add_dependencies(${target} procpool-command)
+        target_compile_definitions(${target} PRIVATE
+            PP_TEST_COMMAND="$<TARGET_FILE:procpool-command>")
+    endif()
+    math(EXPR seconds "${timeout} * ${time_factor}")
+    add_test(NAME ${kind}/${name} COMMAND ${test_launcher} $<TARGET_FILE:${target}>
+             WORKING_DIRECTORY "${tests_folder}/${kind}")
+    set_tests_properties(${kind}/${name} PROPERTIES
+        LABELS ${kind} TIMEOUT ${seconds} ENVIRONMENT "${test_environment}")
+endfunction()
+
+file(GLOB unit_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/*.c")
+foreach(source IN LISTS unit_sources)
+    procpool_test_program(unit "${source}" 60)
+endforeach()
+
+file(GLOB process_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/process/test_*.c")
+file(GLOB process_support CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/process/*.c")
+list(FILTER process_support EXCLUDE REGEX "/test_[^/]*$")
+foreach(source IN LISTS process_sources)
+    procpool_test_program(process "${source}" 120 ${process_support})
+endforeach()
+
+# procpool_build_test(name timeout command...)
+function(procpool_build_test name timeout)
+    add_test(NAME build/${name} COMMAND ${ARGN} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+    set_tests_properties(build/${name} PROPERTIES LABELS build TIMEOUT ${timeout})
+endfunction()
+
+set(build_tests "${PROJECT_SOURCE_DIR}/tests/build")
+procpool_build_test(includes 30 sh "${build_tests}/check-includes.sh" "${PROJECT_SOURCE_DIR}/src")
+
+if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped
+    procpool_build_test(symbols 30 sh "${build_tests}/check-symbols.sh" "${CMAKE_C_COMPILER}"
+        "${PROJECT_SOURCE_DIR}/include/procpool.h" $<TARGET_FILE:procpool>)
+    procpool_build_test(install 300 sh "${build_tests}/check-install.sh"
+        "${CMAKE_COMMAND}" "${PROJECT_BINARY_DIR}" "${build_tests}" "${CMAKE_C_COMPILER}")
+
+    find_program(PROCPOOL_VALGRIND valgrind)
+    if(PROCPOOL_VALGRIND AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+        foreach(source IN LISTS unit_sources)
+            get_filename_component(name "${source}" NAME_WE)
+            if(name MATCHES "^codec_")
+                add_test(NAME valgrind/${name}
+                    COMMAND "${PROCPOOL_VALGRIND}" --quiet --error-exitcode=99 --leak-check=full
+                            --track-origins=yes $<TARGET_FILE:unit-${name}>
+                    WORKING_DIRECTORY "${tests_folder}/unit")
+                set_tests_properties(valgrind/${name} PROPERTIES LABELS valgrind TIMEOUT 300)
+            endif()
+        endforeach()
+    endif()
+endif()
