@@ -1,0 +1,109 @@
+/*
+ * descriptor.c - the only user of sendmsg and recvmsg.
+ *
+ * Invariant: a descriptor that arrives is either handed to the caller or closed, on every path.
+ */
+#include "base/descriptor.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+union control {
+    char           bytes[CMSG_SPACE(sizeof(int) * PP_MAX_DESCRIPTORS)];
+    struct cmsghdr align;
+};
+
+int pp_socket_pair(int pair[2])
+{
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0;
+}
+
+void pp_close(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd); /* no write was buffered, so there is no error to lose */
+    *fd = -1;
+}
+
+void pp_close_all(int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        pp_close(&fds[i]);
+}
+
+int pp_send_message(int socket, const void *data, size_t size, const int *fds, size_t fd_count,
+                    int flags)
+{
+    if (fd_count > PP_MAX_DESCRIPTORS)
+        return -E2BIG;
+    struct iovec  part = {.iov_base = (void *)data, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    union control control;
+    if (fd_count > 0) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
+        memcpy(CMSG_DATA(header), fds, sizeof(int) * fd_count);
+    }
+    ssize_t sent = 0;
+    do
+        sent = sendmsg(socket, &message, flags | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : 0;
+}
+
+/* Move what arrived into fds; more than there is room for is closed and counted as overflow. */
+static bool take_descriptors(struct msghdr *message, int *fds, size_t room, size_t *count)
+{
+    bool overflow = false;
+    *count = 0;
+    for (struct cmsghdr *h = CMSG_FIRSTHDR(message); h != NULL; h = CMSG_NXTHDR(message, h)) {
+        if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t arrived = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < arrived; i++) {
+            int fd = -1;
+            memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof fd);
+            if (*count < room)
+                fds[(*count)++] = fd;
+            else {
+                pp_close(&fd);
+                overflow = true;
+            }
+        }
+    }
+    return overflow;
+}
+
+ssize_t pp_receive_message(int socket, void *data, size_t size, int *fds, size_t *fd_count,
+                           int flags)
+{
+    struct iovec  part = {.iov_base = data, .iov_len = size};
+    union control control;
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    ssize_t       received = 0;
+    do
+        received = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
+    while (received < 0 && errno == EINTR);
+    if (received < 0)
+        return -errno;
+    size_t room = fd_count != NULL ? *fd_count : 0;
+    size_t count = 0;
+    bool   overflow = take_descriptors(&message, fds, room, &count);
+    if (overflow || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+        pp_close_all(fds, count);
+        return -EBADMSG;
+    }
+    if (fd_count != NULL)
+        *fd_count = count;
+    return received;
+}
