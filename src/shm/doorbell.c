@@ -1,0 +1,57 @@
+/*
+ * doorbell.c - futex words and eventfds.
+ *
+ * Invariant: every wait ends by an event or its deadline.  A waiter whose waker died is woken by
+ * whoever buries the dead: the host by the worker's pidfd, a worker by the signal that ends it.
+ */
+#include "shm/doorbell.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int pp_futex_wait(const _Atomic uint32_t *word, uint32_t seen, bool shared, int64_t deadline)
+{
+    struct timespec  until;
+    struct timespec *limit = NULL;
+    if (deadline != PP_NEVER) {
+        until = pp_timespec(deadline);
+        limit = &until;
+    }
+    /* WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC, WAIT a relative one */
+    int  operation = FUTEX_WAIT_BITSET | (shared ? 0 : FUTEX_PRIVATE_FLAG);
+    long result = syscall(SYS_futex, word, operation, seen, limit, NULL, FUTEX_BITSET_MATCH_ANY);
+    return result < 0 && errno == ETIMEDOUT ? -ETIMEDOUT : 0;
+}
+
+void pp_futex_wake(_Atomic uint32_t *word, bool shared)
+{
+    /* cannot fail on a word that is mapped and aligned */
+    (void)syscall(SYS_futex, word, FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG), 1, NULL, NULL,
+                  0);
+}
+
+int pp_bell_create(void)
+{
+    int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return bell < 0 ? -errno : bell;
+}
+
+void pp_bell_ring(int bell)
+{
+    uint64_t one = 1;
+    /* EAGAIN: the counter is full, so the bell is ringing already */
+    while (write(bell, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+void pp_bell_clear(int bell)
+{
+    uint64_t count = 0;
+    while (read(bell, &count, sizeof count) < 0 && errno == EINTR)
+        ;
+}

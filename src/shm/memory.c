@@ -1,0 +1,90 @@
+/*
+ * memory.c - shared memory as sealed, preallocated memfds.
+ *
+ * Invariants
+ *   - Every descriptor is born CLOEXEC.
+ *   - Pages are allocated before anybody maps them, so a full tmpfs is -ENOSPC here and never a
+ *     SIGBUS in the middle of a task.
+ *   - Nobody maps memory that another process can still shrink.
+ *   - Mappings are marked MADV_DONTFORK: a child of a task, or a process that the host forks,
+ *     does not have them.  That is why the end of a worker proves that nothing writes its box.
+ */
+#include "shm/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int pp_memory_create(const char *name, size_t size)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -errno;
+    int error = 0;
+    if (size > 0) {
+        do
+            error = fallocate(fd, 0, 0, (off_t)size) < 0 ? -errno : 0;
+        while (error == -EINTR);
+    }
+    if (error < 0) {
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+int pp_memory_seal(int fd, bool read_only)
+{
+    int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+    if (read_only)
+        seals |= F_SEAL_FUTURE_WRITE;
+    return fcntl(fd, F_ADD_SEALS, seals) < 0 ? -errno : 0;
+}
+
+int pp_memory_seal_contents(int fd)
+{
+    int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+    return fcntl(fd, F_ADD_SEALS, seals) < 0 ? -errno : 0;
+}
+
+static int checked(int fd, int wanted, size_t *size)
+{
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || (seals & wanted) != wanted)
+        return -EBADMSG;
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    if (status.st_size < 0 || (uintmax_t)status.st_size > (uintmax_t)PTRDIFF_MAX)
+        return -EBADMSG;
+    *size = (size_t)status.st_size;
+    return 0;
+}
+
+int pp_memory_checked_size(int fd, size_t *size)
+{
+    return checked(fd, F_SEAL_SHRINK, size);
+}
+
+int pp_memory_checked_contents(int fd, size_t *size)
+{
+    return checked(fd, F_SEAL_SHRINK | F_SEAL_WRITE, size);
+}
+
+int pp_memory_map(void **address, int fd, size_t size, bool writable)
+{
+    int   protection = PROT_READ | (writable ? PROT_WRITE : 0);
+    void *mapped = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+    if (mapped == MAP_FAILED)
+        return -errno;
+    if (madvise(mapped, size, MADV_DONTFORK) < 0) {
+        int error = -errno;
+        munmap(mapped, size);
+        return error;
+    }
+    *address = mapped;
+    return 0;
+}

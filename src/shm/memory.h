@@ -1,0 +1,28 @@
+/*
+ * memory.h - sealed, preallocated memfds.
+ */
+#ifndef PP_SHM_MEMORY_H
+#define PP_SHM_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A CLOEXEC memfd of that size with its pages allocated, not sealed yet: descriptor or -errno. */
+int pp_memory_create(const char *name, size_t size);
+
+/* Fix the size for good; with `read_only`, mappings made from now on cannot write either. */
+int pp_memory_seal(int fd, bool read_only);
+
+/* Fix size and contents for good; no writable mapping may be left. */
+int pp_memory_seal_contents(int fd);
+
+/* The size of a descriptor from another process, after checking that it is sealed against
+ * shrinking: 0, or -EBADMSG. */
+int pp_memory_checked_size(int fd, size_t *size);
+/* The same, and its contents must be sealed, too. */
+int pp_memory_checked_contents(int fd, size_t *size);
+
+/* Map a whole memfd; the mapping is not inherited by children.  Address in *address, or -errno. */
+int pp_memory_map(void **address, int fd, size_t size, bool writable);
+
+#endif
