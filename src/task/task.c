@@ -1,0 +1,406 @@
+/*
+ * task.c - what a task is, and the table of what may happen to it.
+ *
+ * Invariants
+ *   - A task moves by pp_task_step alone, and the table has no way out of ENDED: that is the latch
+ *     behind "exactly one outcome".
+ *   - The payload is written once, at creation, and never changes: a further attempt sends the same
+ *     bytes.
+ */
+#include "task/task.h"
+
+#include "base/clock.h"
+#include "base/descriptor.h"
+#include "shm/memory.h"
+#include "task/callable.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define NO (-1)
+
+static const signed char next_place[PP_PLACES][PP_EVENTS] = {
+    /*             ACCEPT            SEND           BACK              DELAY             DUE               END            */
+    [PP_PLACE_NEW] = {PP_PLACE_PENDING, NO, NO, NO, NO, NO},
+    [PP_PLACE_PENDING] = {NO, PP_PLACE_SENT, NO, NO, NO, PP_PLACE_ENDED},
+    [PP_PLACE_SENT] = {NO, NO, PP_PLACE_PENDING, PP_PLACE_DELAYED, NO, PP_PLACE_ENDED},
+    [PP_PLACE_DELAYED] = {NO, NO, NO, NO, PP_PLACE_PENDING, PP_PLACE_ENDED},
+    [PP_PLACE_ENDED] = {NO, NO, NO, NO, NO, NO},
+};
+
+_Static_assert(sizeof next_place == (size_t)PP_PLACES * PP_EVENTS, "a cell for each");
+
+int pp_task_step(struct pp_task *task, enum pp_event event)
+{
+    int next = next_place[pp_task_place(task)][event];
+    if (next == NO)
+        return -EINVAL;
+    /* release: publishes the outcome when this is the end; needed by nothing else */
+    atomic_store_explicit(&task->place, (unsigned char)next, memory_order_release);
+    return next;
+}
+
+enum pp_place pp_task_place(const struct pp_task *task)
+{
+    return (enum pp_place)atomic_load_explicit(&task->place, memory_order_acquire);
+}
+
+/* ---------------------------------------------------------------------- options */
+
+static bool limit_valid(double seconds)
+{
+    return isfinite(seconds) && seconds >= 0;
+}
+
+static int apply_options(struct pp_task *task, const pp_task_options *given)
+{
+    pp_task_options options = PP_TASK_OPTIONS_INIT;
+    if (given != NULL) {
+        if (given->size < sizeof(size_t) || given->size > 4096)
+            return -EINVAL;
+        /* an older, shorter one leaves the defaults of what it does not know; a newer, longer one
+         * may only have zeros where this library has nothing */
+        size_t known = given->size < sizeof options ? given->size : sizeof options;
+        for (size_t i = known; i < given->size; i++)
+            if (((const unsigned char *)given)[i] != 0)
+                return -E2BIG;
+        memcpy(&options, given, known);
+    }
+    if (!limit_valid(options.timeout) || !limit_valid(options.soft_timeout) ||
+        !limit_valid(options.retry_delay))
+        return -EINVAL;
+    task->id = options.task_id;
+    task->callback = options.callback;
+    task->exception_callback = options.exception_callback;
+    task->userdata = options.userdata;
+    task->use_pool_callbacks = options.use_pool_callbacks;
+    task->blocking = options.blocking;
+    task->timeout = pp_duration_ns(options.timeout);
+    task->priority = options.priority;
+    task->max_retries = options.max_retries;
+    task->retry_delay = pp_duration_ns(options.retry_delay);
+    return 0;
+}
+
+static int64_t soft_timeout_of(const pp_task_options *options)
+{
+    size_t end = offsetof(pp_task_options, soft_timeout) + sizeof(double);
+    if (options == NULL || options->size < end)
+        return 0;
+    return pp_duration_ns(options->soft_timeout);
+}
+
+/* ---------------------------------------------------------------------- payload */
+
+/* The parts of a payload, in order; the empty ones take no room. */
+struct parts {
+    const struct pp_extra *extra;
+    struct pp_shipped      shipped;
+    const void            *arguments;
+    size_t                 arguments_size;
+};
+
+static void put(unsigned char *into, size_t at, const void *data, size_t size)
+{
+    if (into != NULL && size > 0)
+        memcpy(into + at, data, size);
+}
+
+/* Lay the parts out: the size of the whole; writes them when `into` is not NULL. */
+static size_t lay_out(const struct parts *parts, unsigned char *into)
+{
+    const struct pp_target *target = &parts->shipped.target;
+    size_t                  at = 0;
+    if (parts->extra != NULL) {
+        put(into, at, parts->extra, sizeof *parts->extra);
+        at += sizeof *parts->extra;
+    }
+    if (target->name_size > 0) {
+        put(into, at, parts->shipped.name, target->name_size);
+        at = pp_payload_align(at + target->name_size);
+    }
+    if (target->captured_size > 0) {
+        put(into, at, parts->shipped.captured, target->captured_size);
+        at = pp_payload_align(at + target->captured_size);
+    }
+    put(into, at, parts->arguments, parts->arguments_size);
+    return at + parts->arguments_size;
+}
+
+static int lay_out_in_memfd(const struct parts *parts, size_t size)
+{
+    int fd = pp_memory_create("procpool arguments", size);
+    if (fd < 0)
+        return fd;
+    void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    int   error = mapped == MAP_FAILED ? -errno : 0;
+    if (error == 0) {
+        (void)lay_out(parts, mapped);
+        munmap(mapped, size);
+        error = pp_memory_seal_contents(fd);
+    }
+    if (error < 0)
+        pp_close(&fd);
+    return error < 0 ? error : fd;
+}
+
+static void free_payload(struct pp_task *task)
+{
+    if (task->payload != task->small)
+        free(task->payload);
+    task->payload = NULL;
+    task->payload_size = 0;
+    pp_close(&task->payload_fd);
+}
+
+/* Replace the payload; on failure the earlier one stands.  Padding is zeroed: no byte of the host's
+ * memory is sent by accident. */
+static int set_payload(struct pp_task *task, const struct parts *parts)
+{
+    size_t         size = lay_out(parts, NULL);
+    unsigned char *memory = NULL;
+    int            fd = -1;
+    if (size > (size_t)PP_ARENA_GRANULES * PP_GRANULE) {
+        fd = lay_out_in_memfd(parts, size);
+        if (fd < 0)
+            return fd;
+        task->flags |= PP_REQUEST_MAPPED | PP_REQUEST_DESCRIPTORS;
+    } else if (size > sizeof task->small) {
+        memory = calloc(1, size);
+        if (memory == NULL)
+            return -ENOMEM;
+        (void)lay_out(parts, memory);
+    }
+    free_payload(task);
+    if (fd < 0 && memory == NULL) {
+        memory = task->small;
+        memset(memory, 0, sizeof task->small);
+        (void)lay_out(parts, memory);
+    }
+    task->payload = memory;
+    task->payload_fd = fd;
+    task->payload_size = size;
+    return 0;
+}
+
+/* --------------------------------------------------------------------- creation */
+
+static struct pp_task *task_new(void)
+{
+    struct pp_task *task = calloc(1, sizeof *task);
+    if (task == NULL)
+        return NULL;
+    atomic_init(&task->references, 1);
+    atomic_init(&task->place, PP_PLACE_NEW);
+    task->payload_fd = -1;
+    pp_list_init(&task->waiters);
+    return task;
+}
+
+/* What every way of creating has in common: callable, options, payload. */
+static int task_make(pp_task **made, const pp_callable *callable, const pp_task_options *options,
+                     struct parts *parts, uint16_t flags, struct pp_buffer_list *buffers)
+{
+    struct pp_extra extra = {.soft_timeout = soft_timeout_of(options)};
+    struct pp_task *task = task_new();
+    if (task == NULL)
+        return -ENOMEM;
+    task->flags = flags;
+    int error = apply_options(task, options);
+    if (error == 0)
+        error = pp_callable_describe(&parts->shipped, callable);
+    if (error == 0 && buffers != NULL && buffers->count + 1 > PP_MAX_DESCRIPTORS)
+        error = -E2BIG;
+    if (extra.soft_timeout > 0 && parts->extra == NULL) {
+        parts->extra = &extra;
+        task->flags |= PP_REQUEST_EXTRA;
+    }
+    if (error == 0) {
+        task->target = parts->shipped.target;
+        error = set_payload(task, parts);
+    }
+    if (error < 0) {
+        pp_task_unref(task);
+        return error;
+    }
+    if (buffers != NULL && buffers->count > 0) {
+        task->buffers = *buffers;
+        *buffers = (struct pp_buffer_list){0};
+        task->flags |= PP_REQUEST_DESCRIPTORS;
+    }
+    *made = task;
+    return 0;
+}
+
+int pp_task_create_args(pp_task **task, const pp_callable *callable,
+                        const pp_task_options *options, const char *format, va_list *arguments)
+{
+    struct pp_bytes       packed = {0};
+    struct pp_buffer_list buffers = {0};
+    struct parts          parts = {0};
+    int                   error = 0;
+    if (format != NULL && format[strspn(format, " \t\n\r")] != '\0')
+        error = pp_pack_arguments(&packed, &buffers, format, arguments);
+    parts.arguments = packed.data;
+    parts.arguments_size = packed.size;
+    if (error == 0)
+        error = task_make(task, callable, options, &parts, 0, &buffers);
+    pp_buffer_list_free(&buffers);
+    pp_bytes_free(&packed);
+    return error;
+}
+
+int pp_task_create_bytes(pp_task **task, const pp_callable *callable,
+                         const pp_task_options *options, const void *data, size_t size)
+{
+    struct parts parts = {.arguments = data, .arguments_size = size};
+    if (data == NULL && size > 0)
+        return -EINVAL;
+    return task_make(task, callable, options, &parts, PP_REQUEST_BYTES, NULL);
+}
+
+int pp_task_create_items(pp_task **task, const pp_callable *callable,
+                         const struct pp_map_items *items)
+{
+    struct pp_extra extra = {.item_size = items->item_size, .out_size = items->out_size};
+    struct parts    parts = {
+           .extra = &extra, .arguments = items->items, .arguments_size = items->size};
+    return task_make(task, callable, NULL, &parts,
+                     PP_REQUEST_BYTES | PP_REQUEST_MAP | PP_REQUEST_EXTRA, NULL);
+}
+
+int pp_task_create(pp_task **task, pp_callable callable, const pp_task_options *options,
+                   const char *format, ...)
+{
+    va_list arguments;
+    if (task == NULL)
+        return -EINVAL;
+    va_start(arguments, format);
+    int error = pp_task_create_args(task, &callable, options, format, &arguments);
+    va_end(arguments);
+    return error;
+}
+
+/* The callable's part of the payload was laid out at creation; it is taken from there again. */
+int pp_task_set_bytes(pp_task *task, const void *data, size_t size)
+{
+    struct pp_extra extra;
+    struct parts    parts = {.arguments = data, .arguments_size = size};
+    if (task == NULL || (data == NULL && size > 0))
+        return -EINVAL;
+    if (pp_task_place(task) != PP_PLACE_NEW)
+        return -EALREADY;
+    if ((task->flags & PP_REQUEST_MAPPED) != 0)
+        return -EINVAL; /* it was given large arguments already */
+    unsigned char *old = malloc(task->payload_size + 1);
+    if (old == NULL)
+        return -ENOMEM;
+    memcpy(old, task->payload, task->payload_size);
+    size_t at = 0;
+    if ((task->flags & PP_REQUEST_EXTRA) != 0) {
+        memcpy(&extra, old, sizeof extra);
+        parts.extra = &extra;
+        at = sizeof extra;
+    }
+    parts.shipped.target = task->target;
+    parts.shipped.name = (const char *)old + at;
+    if (task->target.name_size > 0)
+        at = pp_payload_align(at + task->target.name_size);
+    parts.shipped.captured = old + at;
+    int error = set_payload(task, &parts);
+    if (error == 0) {
+        task->flags |= PP_REQUEST_BYTES;
+        pp_buffer_list_free(&task->buffers);
+    }
+    free(old);
+    return error;
+}
+
+/* ------------------------------------------------------------------- references */
+
+void pp_home_ref(struct pp_home *home)
+{
+    atomic_fetch_add_explicit(&home->references, 1, memory_order_relaxed);
+}
+
+void pp_home_unref(struct pp_home *home)
+{
+    /* acq_rel: as in pp_task_unref */
+    if (atomic_fetch_sub_explicit(&home->references, 1, memory_order_acq_rel) == 1)
+        home->destroy(home);
+}
+
+pp_task *pp_task_ref(pp_task *task)
+{
+    if (task != NULL)
+        atomic_fetch_add_explicit(&task->references, 1, memory_order_relaxed);
+    return task;
+}
+
+void pp_task_unref(pp_task *task)
+{
+    if (task == NULL)
+        return;
+    /* acq_rel: the last owner sees what the others wrote before they let go */
+    if (atomic_fetch_sub_explicit(&task->references, 1, memory_order_acq_rel) != 1)
+        return;
+    struct pp_home *home = task->home;
+    pp_outcome_free(task->outcome);
+    free_payload(task);
+    pp_buffer_list_free(&task->buffers);
+    free(task);
+    if (home != NULL)
+        pp_home_unref(home);
+}
+
+/* -------------------------------------------------------------- before it is queued */
+
+int pp_task_set_timeout(pp_task *task, double timeout)
+{
+    if (task == NULL || !limit_valid(timeout))
+        return -EINVAL;
+    if (pp_task_place(task) != PP_PLACE_NEW)
+        return -EALREADY;
+    task->timeout = pp_duration_ns(timeout);
+    return 0;
+}
+
+double pp_task_timeout(const pp_task *task)
+{
+    return task != NULL ? pp_seconds(task->timeout) : 0;
+}
+
+uint64_t pp_task_id(const pp_task *task)
+{
+    return task != NULL ? task->id : 0;
+}
+
+/* ------------------------------------------------------------------ after it ended */
+
+const pp_value *pp_task_result(const pp_task *task)
+{
+    if (task == NULL || pp_task_place(task) != PP_PLACE_ENDED || task->outcome->state != PP_DONE)
+        return NULL;
+    return &task->outcome->document.root;
+}
+
+const pp_error *pp_task_error(const pp_task *task)
+{
+    if (task == NULL || pp_task_place(task) != PP_PLACE_ENDED)
+        return NULL;
+    return task->outcome->error;
+}
+
+const char *pp_state_name(pp_state state)
+{
+    static const char *const names[] = {
+        [PP_NEW] = "new",         [PP_QUEUED] = "queued",       [PP_RUNNING] = "running",
+        [PP_DONE] = "done",       [PP_FAILED] = "failed",       [PP_TIMED_OUT] = "timed out",
+        [PP_CANCELLED] = "cancelled", [PP_WORKER_LOST] = "worker lost"};
+    if ((unsigned)state >= sizeof names / sizeof *names)
+        return "unknown";
+    return names[state];
+}
