@@ -1,0 +1,168 @@
+/*
+ * birth.c - from a freshly forked or exec'd process to a worker, and to its orderly end.
+ *
+ * Invariants
+ *   - A worker touches no task before the host holds its pidfd: it waits for the host's go, and
+ *     when that cannot come any more it reads the end of the socket and leaves.
+ *   - It never runs the host's atexit handlers and never flushes what the host had buffered: it
+ *     ends by _exit, and exit() of a task is turned into _exit by a handler that runs first.
+ *   - Signals start as after an exec: no handler, nothing blocked.
+ */
+#include "worker/birth.h"
+
+#include "base/descriptor.h"
+#include "shm/memory.h"
+#include "worker/orphan.h"
+#include "worker/self.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* Only stdout and stderr: another stream may hold bytes that the host had not written yet. */
+static void flush_output(void)
+{
+    (void)fflush(stdout);
+    (void)fflush(stderr);
+}
+
+static void leave_instead(int status, void *unused)
+{
+    (void)unused;
+    flush_output();
+    _exit(status);
+}
+
+static void default_signals(void)
+{
+    struct sigaction action;
+    for (int signal = 1; signal < NSIG; signal++) {
+        if (sigaction(signal, NULL, &action) < 0)
+            continue; /* not a signal, or the C library's own */
+        bool keep = action.sa_handler == SIG_IGN && signal != SIGCHLD && signal != SIGTERM &&
+                    signal != SIGALRM;
+        if (!keep && action.sa_handler != SIG_DFL)
+            (void)sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int map_shared(struct pp_worker_self *self, const struct pp_birth *birth)
+{
+    void *tray = NULL;
+    void *box = NULL;
+    int   error = pp_memory_map(&tray, birth->tray, sizeof(struct pp_tray), false);
+    if (error == 0)
+        error = pp_memory_map(&box, birth->box, sizeof(struct pp_box), true);
+    self->tray = tray;
+    self->box = box;
+    /* without a descriptor a task cannot map the box again, or the tray writable */
+    (void)close(birth->tray);
+    (void)close(birth->box);
+    return error;
+}
+
+/* Find again a function that the host described. */
+static void *resolve(const struct pp_target *target, const char *name)
+{
+    struct pp_resolved resolved;
+    char               reason[PP_REASON_SIZE];
+    if (pp_target_resolve(&resolved, target, name, reason) < 0)
+        return NULL;
+    return (void *)resolved.function;
+}
+
+/* An exec'd worker has the host's functions at other places, and nothing of its memory. */
+static int adopt_setup(struct pp_setup *setup, const struct pp_go *go)
+{
+    if ((size_t)go->init.name_size + go->exit.name_size > sizeof go->names)
+        return -EBADMSG;
+    *setup = (struct pp_setup){.orphan_grace = go->orphan_grace};
+    memcpy(setup->name, go->name, sizeof setup->name);
+    setup->name[sizeof setup->name - 1] = '\0';
+    if (go->has_init) {
+        setup->init = (int (*)(void *, void **))resolve(&go->init, go->names);
+        if (setup->init == NULL)
+            return -ENOENT;
+    }
+    if (go->has_exit) {
+        setup->exit = (void (*)(void *, void *))resolve(&go->exit, go->names + go->init.name_size);
+        if (setup->exit == NULL)
+            return -ENOENT;
+    }
+    return 0;
+}
+
+static void show_name(const struct pp_worker_self *self)
+{
+    char name[16]; /* what the kernel keeps */
+    snprintf(name, sizeof name, "%s/%u", self->setup->name, self->slot);
+    (void)prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+static _Noreturn void leave(int status)
+{
+    flush_output();
+    _exit(status);
+}
+
+static _Noreturn void fail_init(struct pp_worker_self *self, int error)
+{
+    atomic_store_explicit(&self->box->init_error, error, memory_order_relaxed);
+    atomic_store_explicit(&self->box->phase, PP_PHASE_INIT_FAILED, memory_order_release);
+    pp_worker_ring(self);
+    leave(EXIT_FAILURE);
+}
+
+static void initialise(struct pp_worker_self *self)
+{
+    int error = 0;
+    if (self->setup->init != NULL)
+        error = self->setup->init(self->setup->arg, &self->state);
+    if (error != 0)
+        fail_init(self, error < 0 ? error : -EINVAL);
+    atomic_store_explicit(&self->box->phase, PP_PHASE_READY, memory_order_release);
+    pp_worker_ring(self);
+}
+
+_Noreturn void pp_worker_main(const struct pp_birth *birth, const struct pp_setup *setup)
+{
+    static struct pp_worker_self self; /* the process is this worker and nothing else */
+    static struct pp_setup       adopted;
+    struct pp_go                 go;
+    self = (struct pp_worker_self){
+        .bell = birth->bell, .socket = birth->socket, .slot = birth->slot, .ticket = 1};
+    default_signals();
+    pp_orphan_watch(birth->host, birth->host_pid, birth->parent);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* cannot fail with these arguments */
+    int error = map_shared(&self, birth);
+    if (pp_receive_message(self.socket, &go, sizeof go, NULL, NULL, 0) != (ssize_t)sizeof go ||
+        go.magic != PP_GO_MAGIC)
+        _exit(EXIT_FAILURE); /* nobody knows of this worker */
+    if (error < 0)
+        _exit(EXIT_FAILURE);
+    self.setup = setup;
+    if (setup == NULL) {
+        self.setup = &adopted;
+        error = adopt_setup(&adopted, &go);
+    }
+    pp_orphan_grace(self.setup->orphan_grace);
+    show_name(&self);
+    (void)on_exit(leave_instead, NULL);
+    if (error < 0)
+        fail_init(&self, error);
+    initialise(&self);
+    while (pp_worker_take(&self)) {
+        pp_worker_run(&self);
+        pp_worker_reply(&self);
+    }
+    if (self.setup->exit != NULL)
+        self.setup->exit(self.setup->arg, self.state);
+    leave(EXIT_SUCCESS);
+}

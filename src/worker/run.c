@@ -1,0 +1,183 @@
+/*
+ * run.c - (5) a worker executes a request: find the callable, call it, note how it ended.
+ *
+ * Invariants
+ *   - After pp_worker_run either raised.error is set or the reply is the result; never both count.
+ *   - fini of a class runs if and only if its init succeeded, also when its call failed.
+ */
+#include "base/clock.h"
+#include "worker/self.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The last callables that were found: a stream of the same few is not looked up again. */
+enum { CACHE_ENTRIES = 8, CACHE_NAME = 256 };
+
+struct cached {
+    struct pp_resolved resolved;
+    uint64_t           offset;
+    uint16_t           name_size;
+    uint8_t            kind; /* 0: an empty entry */
+    char               name[CACHE_NAME];
+};
+
+static struct cached cache[CACHE_ENTRIES]; /* of this worker process */
+static unsigned      cache_next;
+
+static struct cached *cache_find(const struct pp_request *request, const char *name)
+{
+    for (unsigned i = 0; i < CACHE_ENTRIES; i++) {
+        struct cached *entry = &cache[i];
+        if (entry->kind == request->kind && entry->offset == request->offset &&
+            entry->name_size == request->name_size &&
+            memcmp(entry->name, name, request->name_size) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+static void cache_add(const struct pp_request *request, const char *name,
+                      const struct pp_resolved *resolved)
+{
+    if (request->name_size > CACHE_NAME)
+        return;
+    struct cached *entry = &cache[cache_next++ % CACHE_ENTRIES];
+    *entry = (struct cached){.resolved = *resolved,
+                             .offset = request->offset,
+                             .name_size = request->name_size,
+                             .kind = request->kind};
+    memcpy(entry->name, name, request->name_size);
+}
+
+static int find_callable(struct pp_call *call, struct pp_resolved *resolved)
+{
+    const struct pp_request *request = call->request;
+    const struct cached     *hit = cache_find(request, call->name);
+    if (hit != NULL) {
+        *resolved = hit->resolved;
+        return 0;
+    }
+    char             reason[PP_REASON_SIZE];
+    struct pp_target target = {.offset = request->offset,
+                               .captured_size = request->captured_size,
+                               .name_size = request->name_size,
+                               .kind = request->kind};
+    int              error = pp_target_resolve(resolved, &target, call->name, reason);
+    if (error < 0)
+        pp_call_raise_own(call, -error, reason);
+    else
+        cache_add(request, call->name, resolved);
+    return error;
+}
+
+static int call_class(struct pp_call *call, const pp_class *cls)
+{
+    void *instance = calloc(1, cls->size > 0 ? cls->size : 1);
+    if (instance == NULL)
+        return -ENOMEM;
+    int status = cls->init(instance, call);
+    if (status == 0) {
+        call->arguments_hidden = true;
+        status = cls->call(instance, call);
+        call->arguments_hidden = false;
+        if (cls->fini != NULL)
+            cls->fini(instance);
+    }
+    free(instance);
+    return status;
+}
+
+/* Call it once; true when it succeeded, otherwise an exception is recorded. */
+static bool invoke(struct pp_call *call, const struct pp_resolved *resolved)
+{
+    int status = resolved->cls != NULL ? call_class(call, resolved->cls)
+                                       : resolved->function(call);
+    if (status == 0) { /* what was raised and overcome does not count */
+        call->raised.error = 0;
+        return true;
+    }
+    if (status > 0)
+        pp_call_raise_own(call, EPROTO,
+                          "the callable returned a positive number: 0 or a negative errno is due");
+    else if (call->raised.error == 0)
+        pp_call_raise_own(call, status > -INT32_MAX ? -status : EINVAL, NULL);
+    return false;
+}
+
+static bool collect_item(struct pp_call *call)
+{
+    struct pp_reply *reply = &call->reply;
+    if (call->extra.out_size == 0)
+        return true;
+    if (!reply->is_bytes || reply->bytes.size != call->extra.out_size) {
+        pp_call_raise_own(call, EINVAL, "a result of another size than out_size bytes");
+        return false;
+    }
+    if (pp_bytes_append(&call->collected, reply->bytes.data, reply->bytes.size) < 0) {
+        pp_call_raise_own(call, ENOMEM, NULL);
+        return false;
+    }
+    return true;
+}
+
+static void run_map(struct pp_call *call, const struct pp_resolved *resolved)
+{
+    const unsigned char *items = call->arguments;
+    size_t               item_size = call->extra.item_size;
+    size_t               count = item_size > 0 ? call->arguments_size / item_size : 0;
+    pp_bytes_reset(&call->collected);
+    for (size_t i = 0; i < count; i++) {
+        call->arguments = items + i * item_size;
+        call->arguments_size = item_size;
+        pp_reply_forget(&call->reply);
+        bool succeeded = invoke(call, resolved) && collect_item(call);
+        if (call->checked)
+            pp_document_clear(&call->document);
+        call->checked = false;
+        if (!succeeded) {
+            call->raised.item = i;
+            return;
+        }
+    }
+    pp_reply_forget(&call->reply);
+    struct pp_bytes whole = call->collected;
+    call->collected = call->reply.bytes;
+    call->reply.bytes = whole;
+    call->reply.is_bytes = true;
+}
+
+static int start_soft_limit(struct pp_call *call, int64_t now)
+{
+    int64_t timeout = call->extra.soft_timeout;
+    if (timeout <= 0)
+        return 0;
+    call->soft_deadline = pp_deadline_after(now, timeout);
+    return pp_soft_timer_start(call->worker, timeout);
+}
+
+void pp_worker_run(struct pp_worker_self *self)
+{
+    struct pp_call    *call = &self->call;
+    struct pp_resolved resolved;
+    /* when the previous task ended a moment ago, that was now */
+    int64_t now = self->now != 0 ? self->now : pp_clock_now();
+    atomic_store_explicit(&call->result->began, now, memory_order_relaxed);
+    call->raised.error = 0;
+    int error = pp_request_open(call);
+    if (error == 0)
+        error = start_soft_limit(call, now);
+    if (error < 0) {
+        pp_call_raise_own(call, -error, "the request could not be read");
+        return;
+    }
+    if (find_callable(call, &resolved) == 0) {
+        if ((call->request->flags & PP_REQUEST_MAP) != 0)
+            run_map(call, &resolved);
+        else
+            (void)invoke(call, &resolved);
+    }
+    if (call->soft_deadline != PP_NEVER)
+        pp_soft_timer_stop(self);
+}
