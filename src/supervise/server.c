@@ -1,0 +1,121 @@
+/*
+ * server.c - starting a fork server, giving it orders, reading its reports.
+ *
+ * Invariant: no call here blocks on the fork server, except the bounded wait for its end when the
+ * pool is destroyed.  An order that its socket cannot take is -EAGAIN, for the caller to repeat.
+ */
+#include "supervise/server.h"
+
+#include "base/descriptor.h"
+#include "base/hidden_fork.h"
+#include "supervise/forkserver.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct start {
+    struct pp_forkserver_start server;
+    int                        host_end;
+    pp_close_inherited_fn     *close_inherited;
+    void                      *data;
+};
+
+static void start_in_child(void *data)
+{
+    struct start *start = data;
+    pp_close(&start->host_end);
+    start->close_inherited(start->data);
+    pp_forkserver_main(&start->server);
+}
+
+static int fork_server(struct pp_server *server, struct start *start)
+{
+    int pair[2];
+    int error = pp_socket_pair(pair);
+    if (error < 0)
+        return error;
+    start->host_end = pair[0];
+    start->server.socket = pair[1];
+    start->server.host_pid = getpid();
+    start->server.host = (int)syscall(SYS_pidfd_open, start->server.host_pid, 0);
+    if (start->server.host < 0) {
+        error = -errno;
+        pp_close_all(pair, 2);
+        return error;
+    }
+    server->pid = pp_hidden_fork(start_in_child, start, &server->pidfd);
+    pp_close(&pair[1]);
+    pp_close(&start->server.host);
+    if (server->pid < 0) {
+        pp_close(&pair[0]);
+        return server->pid;
+    }
+    server->socket = pair[0];
+    return 0;
+}
+
+int pp_server_start(struct pp_server **server, const struct pp_setup *setup,
+                    pp_close_inherited_fn *close_inherited, void *data)
+{
+    struct start start = {
+        .server.setup = setup, .close_inherited = close_inherited, .data = data};
+    struct pp_server *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return -ENOMEM;
+    int error = fork_server(made, &start);
+    if (error < 0) {
+        free(made);
+        return error;
+    }
+    *server = made;
+    return 0;
+}
+
+int pp_server_order(const struct pp_server *server, const struct pp_order *order, const int *fds,
+                    size_t count)
+{
+    if (server->socket < 0)
+        return -EPIPE;
+    return pp_send_message(server->socket, order, sizeof *order, fds, count, MSG_DONTWAIT);
+}
+
+int pp_server_read(const struct pp_server *server, struct pp_report *report, int *pidfd)
+{
+    size_t count = 1;
+    *pidfd = -1;
+    if (server->socket < 0)
+        return -EPIPE;
+    ssize_t size =
+        pp_receive_message(server->socket, report, sizeof *report, pidfd, &count, MSG_DONTWAIT);
+    if (size == -EAGAIN)
+        return 0;
+    if (size == (ssize_t)sizeof *report)
+        return 1;
+    if (count > 0)
+        pp_close(pidfd);
+    return -EPIPE;
+}
+
+void pp_server_free(struct pp_server *server, bool wait)
+{
+    enum { LIMIT_MS = 1000 }; /* what it has to kill may be stuck in the kernel */
+    if (server == NULL)
+        return;
+    struct pp_order leave = {.kind = PP_ORDER_LEAVE};
+    if (!server->dead) {
+        (void)pp_server_order(server, &leave, NULL, 0);
+        pp_close(&server->socket);
+    }
+    struct pollfd entry = {.fd = server->pidfd, .events = POLLIN};
+    if (wait)
+        while (poll(&entry, 1, LIMIT_MS) < 0 && errno == EINTR)
+            ;
+    pp_hidden_reap(server->pidfd);
+    pp_close(&server->socket);
+    pp_close(&server->pidfd);
+    free(server);
+}

@@ -1,0 +1,152 @@
+/*
+ * slots.c - the parts of a worker's handle that need no pool: memory, signals, bells.
+ */
+#include "supervise/slots.h"
+
+#include "base/clock.h"
+#include "base/descriptor.h"
+#include "shm/doorbell.h"
+#include "shm/memory.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int shared_memory(void **mapped, int *fd, const char *name, size_t size, bool read_only)
+{
+    *fd = pp_memory_create(name, size);
+    if (*fd < 0)
+        return *fd;
+    int error = pp_memory_map(mapped, *fd, size, true);
+    /* the host's mapping exists; with read_only no other can be made that writes */
+    return error < 0 ? error : pp_memory_seal(*fd, read_only);
+}
+
+static int make_channels(struct pp_worker *worker)
+{
+    int pair[2];
+    worker->bell = pp_bell_create();
+    if (worker->bell < 0)
+        return worker->bell;
+    int error = pp_socket_pair(pair);
+    if (error < 0)
+        return error;
+    worker->socket = pair[0];
+    worker->worker_socket = pair[1];
+    return 0;
+}
+
+int pp_worker_create(struct pp_worker **worker, unsigned slot, uint64_t incarnation)
+{
+    struct pp_worker *made = calloc(1, sizeof *made);
+    void             *tray = NULL;
+    void             *box = NULL;
+    if (made == NULL)
+        return -ENOMEM;
+    made->slot = slot;
+    made->incarnation = incarnation;
+    made->head = made->tail = 1;
+    made->tray_fd = made->box_fd = made->bell = made->pidfd = made->statm = -1;
+    made->socket = made->worker_socket = -1;
+    pp_list_init(&made->link);
+    int error =
+        shared_memory(&tray, &made->tray_fd, "procpool tray", sizeof(struct pp_tray), true);
+    made->tray = tray;
+    if (error == 0)
+        error = shared_memory(&box, &made->box_fd, "procpool box", sizeof(struct pp_box), false);
+    made->box = box;
+    if (error == 0)
+        error = make_channels(made);
+    if (error < 0) {
+        pp_worker_free(made);
+        return error;
+    }
+    atomic_store_explicit(&made->tray->ring, PP_RING_NEVER, memory_order_relaxed);
+    *worker = made;
+    return 0;
+}
+
+void pp_worker_close_given(struct pp_worker *worker)
+{
+    pp_close(&worker->tray_fd);
+    pp_close(&worker->box_fd);
+    pp_close(&worker->worker_socket);
+}
+
+void pp_worker_close_inherited(struct pp_worker *worker)
+{
+    pp_worker_close_given(worker);
+    pp_close(&worker->socket);
+    pp_close(&worker->bell);
+    pp_close(&worker->pidfd);
+    pp_close(&worker->statm);
+}
+
+void pp_worker_free(struct pp_worker *worker)
+{
+    if (worker == NULL)
+        return;
+    pp_worker_close_inherited(worker);
+    if (worker->tray != NULL)
+        munmap(worker->tray, sizeof *worker->tray);
+    if (worker->box != NULL)
+        munmap(worker->box, sizeof *worker->box);
+    free(worker);
+}
+
+int pp_worker_signal(const struct pp_worker *worker, int signal)
+{
+    if (worker->pidfd < 0)
+        return -ESRCH;
+    return syscall(SYS_pidfd_send_signal, worker->pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+}
+
+static void ring(struct pp_worker *worker)
+{
+    /* release: whoever sees the new value of the bell sees what was published before */
+    atomic_fetch_add_explicit(&worker->tray->bell, 1, memory_order_release);
+    pp_futex_wake(&worker->tray->bell, true);
+}
+
+void pp_worker_wake(struct pp_worker *worker)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with the one in take.c */
+    if (atomic_load_explicit(&worker->box->sleeping, memory_order_relaxed) != 0)
+        ring(worker);
+}
+
+void pp_worker_arm(struct pp_worker *worker, uint64_t ticket)
+{
+    uint64_t ring = ticket << 16 | ++worker->arming;
+    atomic_store_explicit(&worker->tray->ring, ring, memory_order_relaxed);
+}
+
+void pp_worker_send_bullet(struct pp_worker *worker)
+{
+    worker->state = PP_WORKER_LEAVING;
+    atomic_fetch_or_explicit(&worker->tray->orders, PP_ORDER_BULLET, memory_order_release);
+    ring(worker); /* whatever it says about sleeping: once in its life may cost a system call */
+}
+
+size_t pp_worker_resident(const struct pp_worker *worker)
+{
+    char          text[128];
+    unsigned long pages = 0;
+    ssize_t       size = pread(worker->statm, text, sizeof text - 1, 0);
+    if (size <= 0)
+        return 0;
+    text[size] = '\0';
+    if (sscanf(text, "%*u %lu", &pages) != 1)
+        return 0;
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+bool pp_worker_active(const struct pp_worker *worker)
+{
+    return worker->state == PP_WORKER_ASKED || worker->state == PP_WORKER_BORN ||
+           worker->state == PP_WORKER_READY;
+}
