@@ -1,0 +1,311 @@
+/*
+ * collect.c - (7) what workers have finished becomes outcomes of tasks.
+ *
+ * Invariants
+ *   - An outcome is latched once: the table of task.c has no way out of ENDED, and latching is the
+ *     only user of that event.
+ *   - Of a result's description each field is read once, and then checked against what the host
+ *     itself wrote down when it sent the task.
+ *   - Before the manager sleeps every busy worker's bell is armed for what somebody needs to know,
+ *     and its words are looked at once more behind a fence.
+ */
+#include "base/clock.h"
+#include "base/descriptor.h"
+#include "pool/pool.h"
+#include "shm/doorbell.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ----------------------------------------------------------------------- outcomes */
+
+static void wake_waiters(struct pp_task *task)
+{
+    struct pp_list *link = NULL;
+    while ((link = pp_list_take_first(&task->waiters)) != NULL) {
+        struct pp_waiter *waiter = PP_CONTAINER(link, struct pp_waiter_link, link)->waiter;
+        /* the waiter may leave as soon as it reads this: nothing of it is read afterwards */
+        atomic_store_explicit(&waiter->word, 1, memory_order_release);
+        pp_futex_wake(&waiter->word, false);
+    }
+}
+
+static uint64_t *counter_of(struct pp_pool *pool, pp_state state)
+{
+    switch (state) {
+    case PP_DONE:
+        return &pool->counts.done;
+    case PP_FAILED:
+        return &pool->counts.failed;
+    case PP_TIMED_OUT:
+        return &pool->counts.timed_out;
+    case PP_CANCELLED:
+        return &pool->counts.cancelled;
+    default:
+        return &pool->counts.worker_lost;
+    }
+}
+
+static bool has_callback(const struct pp_pool *pool, const struct pp_task *task)
+{
+    bool done = task->outcome->state == PP_DONE;
+    bool own = done ? task->callback != NULL : task->exception_callback != NULL;
+    bool pools = done ? pool->callback != NULL : pool->exception_callback != NULL;
+    return own || (task->use_pool_callbacks && pools);
+}
+
+/* Somebody may be waiting for callbacks to be due. */
+static void announce_ended(struct pp_pool *pool)
+{
+    if (pool->fd_used)
+        pp_bell_ring(pool->ready_fd);
+    if (pool->has_daemon)
+        pthread_cond_signal(&pool->deliver);
+}
+
+void pp_pool_latch(struct pp_pool *pool, struct pp_task *task, struct pp_outcome *outcome)
+{
+    (*counter_of(pool, outcome->state))++;
+    task->outcome = outcome;
+    pp_heap_remove(&pool->timers, &task->timer);
+    if (task->timeout > 0 || task->max_retries > 0)
+        pool->timed_tasks--;
+    pp_queue_leave(&pool->queue, task);
+    pool->unfinished--;
+    bool first = pool->ended_count == 0 && pool->ended_without_callbacks == 0;
+    bool callbacks = has_callback(pool, task);
+    (void)pp_task_step(task, PP_EVENT_END); /* from here on others may read the outcome */
+    wake_waiters(task);
+    if (callbacks) {
+        pp_list_append(&pool->ended, &task->link);
+        pool->ended_count++;
+    } else {
+        pool->ended_without_callbacks++;
+        pool->unprocessed--;
+        pp_task_unref(task);
+    }
+    if (first)
+        announce_ended(pool);
+    pp_pool_progress(pool);
+}
+
+static int64_t retry_delay(const struct pp_task *task)
+{
+    int64_t delay = task->retry_delay;
+    for (unsigned i = 1; i < task->attempts && delay < PP_NEVER / 2; i++)
+        delay *= 2;
+    return delay;
+}
+
+static void retry_later(struct pp_pool *pool, struct pp_task *task)
+{
+    int64_t delay = retry_delay(task);
+    pool->counts.retried++;
+    (void)pp_task_step(task, PP_EVENT_DELAY);
+    if (delay == 0) {
+        (void)pp_task_step(task, PP_EVENT_DUE);
+        task->order = ++pool->next_order;
+        pp_queue_add(&pool->queue, task);
+        return;
+    }
+    pp_list_append(&pool->delayed, &task->link);
+    pool->delayed_count++;
+    pp_pool_set_timer(pool, &task->timer, PP_TIMER_RETRY,
+                      pp_deadline_after(pp_clock_now(), delay));
+}
+
+void pp_pool_conclude(struct pp_pool *pool, struct pp_task *task, struct pp_outcome *outcome)
+{
+    bool failed = outcome->state == PP_FAILED || outcome->state == PP_TIMED_OUT ||
+                  outcome->state == PP_WORKER_LOST;
+    bool again = failed && task->attempts <= task->max_retries &&
+                 (pool->life == PP_LIFE_RUNNING || pool->life == PP_LIFE_DRAINING);
+    if (!again) {
+        pp_pool_latch(pool, task, outcome);
+        return;
+    }
+    pp_outcome_free(outcome);
+    retry_later(pool, task);
+}
+
+/* ------------------------------------------------------------------------ harvest */
+
+/* The parcel of that ticket: descriptors the caller closes.  A worker that sends none, or those of
+ * another ticket, has none for us. */
+static size_t receive_parcel(struct pp_worker *worker, uint64_t ticket, int *fds)
+{
+    for (;;) {
+        struct pp_parcel parcel;
+        size_t           count = PP_MAX_DESCRIPTORS;
+        ssize_t          size = pp_receive_message(worker->socket, &parcel, sizeof parcel, fds,
+                                                   &count, MSG_DONTWAIT);
+        if (size == -EBADMSG)
+            continue;
+        if (size <= 0)
+            return 0;
+        if (size == (ssize_t)sizeof parcel && parcel.ticket == ticket)
+            return count;
+        pp_close_all(fds, count);
+    }
+}
+
+/* Where a result of that size lies, or NULL if the worker may not have put it anywhere. */
+static const void *result_bytes(struct pp_worker *worker, const struct pp_result *result,
+                                const struct pp_sent *sent, uint64_t size)
+{
+    if (size <= PP_INLINE)
+        return result->data;
+    if (size <= (uint64_t)sent->result_granules * PP_GRANULE)
+        return worker->box->arena[sent->result_arena];
+    return NULL;
+}
+
+static struct pp_outcome *read_outcome(struct pp_worker *worker, uint64_t ticket)
+{
+    struct pp_result     *result = pp_box_result(worker->box, ticket);
+    const struct pp_sent *sent = &worker->sent[ticket % PP_RING];
+    int                   fds[PP_MAX_DESCRIPTORS];
+    /* a compiler may not read them twice, and the worker may still write them */
+    uint64_t             size = *(volatile uint64_t *)&result->size;
+    uint32_t             flags = *(volatile uint32_t *)&result->flags;
+    struct pp_raw_result raw = {.size = size,
+                                .is_bytes = (flags & PP_RESULT_BYTES) != 0,
+                                .is_error = (flags & PP_RESULT_ERROR) != 0,
+                                .is_mapped = (flags & PP_RESULT_MAPPED) != 0,
+                                .fds = fds};
+    if ((flags & PP_RESULT_DESCRIPTORS) != 0)
+        raw.fd_count = receive_parcel(worker, ticket, fds);
+    if (!raw.is_mapped)
+        raw.data = result_bytes(worker, result, sent, size);
+    struct pp_outcome *outcome = NULL;
+    if (!raw.is_mapped && raw.data == NULL)
+        outcome = pp_outcome_error(PP_FAILED, EBADMSG, "EBADMSG",
+                                   "the worker sent a result that is longer than its place", "", 0);
+    else
+        outcome = pp_outcome_from_raw(&raw);
+    pp_close_all(fds, raw.fd_count);
+    return outcome;
+}
+
+/* Results that need granules should find them next time; one that needed none says little. */
+static void learn_size(struct pp_pool *pool, uint64_t size)
+{
+    uint64_t granules = (size + PP_GRANULE - 1) / PP_GRANULE;
+    if (size > PP_INLINE && granules <= PP_ARENA_GRANULES && granules > pool->result_hint)
+        pool->result_hint = (unsigned)granules;
+}
+
+/* Both times come from the worker: believed only as far as they can be true. */
+static void learn_times(struct pp_pool *pool, struct pp_task *task, struct pp_result *result)
+{
+    enum { SMOOTHING = 8 };
+    int64_t began = atomic_load_explicit(&result->began, memory_order_relaxed);
+    int64_t ended = *(volatile int64_t *)&result->ended;
+    if (began < task->queued_at)
+        began = task->queued_at;
+    if (ended < began || ended - began > PP_NEVER / 4)
+        ended = began;
+    task->queue_wait = began - task->queued_at;
+    task->run_time = ended - began;
+    pp_histogram_add(&pool->queue_waits, task->queue_wait);
+    pp_histogram_add(&pool->run_times, task->run_time);
+    if (pool->mean_run < 0)
+        pool->mean_run = task->run_time;
+    else
+        pool->mean_run += (task->run_time - pool->mean_run) / SMOOTHING;
+}
+
+static void take_result(struct pp_pool *pool, struct pp_worker *worker, uint64_t ticket)
+{
+    struct pp_task    *task = worker->sent[ticket % PP_RING].task;
+    struct pp_result  *result = pp_box_result(worker->box, ticket);
+    struct pp_outcome *outcome = read_outcome(worker, ticket);
+    learn_size(pool, *(volatile uint64_t *)&result->size);
+    learn_times(pool, task, result);
+    task->attempts++;
+    worker->tasks_ended++;
+    worker->slow = false;
+    pool->failures = 0;
+    pp_pool_forget_sent(pool, worker, ticket);
+    pp_pool_conclude(pool, task, outcome);
+}
+
+static bool used_up(const struct pp_pool *pool, const struct pp_worker *worker)
+{
+    if (pool->max_tasks > 0 && worker->tasks_ended >= pool->max_tasks)
+        return true;
+    return worker->statm >= 0 && pp_worker_resident(worker) > pool->max_memory;
+}
+
+void pp_pool_harvest(struct pp_pool *pool, struct pp_worker *worker)
+{
+    bool some = false;
+    while (worker->head < worker->tail) {
+        struct pp_result *result = pp_box_result(worker->box, worker->head);
+        if (worker->sent[worker->head % PP_RING].task != NULL) {
+            enum pp_slot_state state = pp_mailbox_state(result, worker->head);
+            if (state == PP_SLOT_BROKEN && worker->state != PP_WORKER_DEAD)
+                pp_pool_kill(pool, worker, PP_KILL_BROKEN, 0);
+            if (state != PP_SLOT_DONE)
+                break;
+            take_result(pool, worker, worker->head);
+            some = true;
+        }
+        pp_mailbox_release(result, worker->head++);
+    }
+    if (some && worker->state == PP_WORKER_READY && used_up(pool, worker))
+        pp_pool_retire(pool, worker);
+    if (some && worker->state == PP_WORKER_READY)
+        pp_pool_refill(pool, worker);
+}
+
+void pp_pool_harvest_of(struct pp_pool *pool, const struct pp_task *task)
+{
+    if (pp_task_place(task) == PP_PLACE_SENT)
+        pp_pool_harvest(pool, task->worker);
+}
+
+void pp_pool_collect(struct pp_pool *pool)
+{
+    struct pp_list *next = NULL;
+    for (struct pp_list *link = pool->busy.next; link != &pool->busy; link = next) {
+        next = link->next;
+        pp_pool_harvest(pool, PP_CONTAINER(link, struct pp_worker, link));
+    }
+    if (pool->idle_count > 0)
+        pp_pool_dispatch(pool);
+    pp_pool_space(pool);
+}
+
+/* ------------------------------------------------------------------------- arming */
+
+/* The last ticket that was not taken back: the worker finishes none behind it. */
+static uint64_t last_ticket(const struct pp_worker *worker)
+{
+    uint64_t ticket = worker->tail - 1;
+    while (ticket > worker->head && worker->sent[ticket % PP_RING].task == NULL)
+        ticket--;
+    return ticket;
+}
+
+/* Every end when somebody watches; otherwise when half of the tray is done and there is more to put
+ * in, and in any case when it is empty. */
+static uint64_t ticket_to_ring_for(const struct pp_pool *pool, const struct pp_worker *worker)
+{
+    if (pool->watchers > 0)
+        return worker->head;
+    uint64_t last = last_ticket(worker);
+    return pool->queue.count > 0 ? worker->head + (last - worker->head) / 2 : last;
+}
+
+void pp_pool_arm(struct pp_pool *pool)
+{
+    for (struct pp_list *link = pool->busy.next; link != &pool->busy; link = link->next) {
+        struct pp_worker *worker = PP_CONTAINER(link, struct pp_worker, link);
+        pp_worker_arm(worker, ticket_to_ring_for(pool, worker));
+    }
+    atomic_thread_fence(memory_order_seq_cst); /* pairs with ring_if_wanted in reply.c */
+}

@@ -1,0 +1,196 @@
+/*
+ * deliver.c - (8) the callbacks of ended tasks.
+ *
+ * Invariants
+ *   - A task is taken out of the list of ended ones under the lock before its callbacks run, so they
+ *     run once, whichever threads are at it.
+ *   - They run with no lock held; the thread that runs them is listed meanwhile, so that finalize can
+ *     wait for the others and not for itself.
+ *   - The task's own callback runs first, then the pool's.
+ */
+#include "base/clock.h"
+#include "pool/pool.h"
+#include "shm/doorbell.h"
+
+#include <errno.h>
+
+static void run_callbacks(struct pp_task *task, pp_result_fn *callback,
+                          pp_exception_fn *exception_callback, void *userdata)
+{
+    const struct pp_outcome *outcome = task->outcome;
+    if (outcome->state == PP_DONE) {
+        if (task->callback != NULL)
+            task->callback(task, &outcome->document.root, task->userdata);
+        if (task->use_pool_callbacks && callback != NULL)
+            callback(task, &outcome->document.root, userdata);
+        return;
+    }
+    if (task->exception_callback != NULL)
+        task->exception_callback(task, outcome->error, task->userdata);
+    if (task->use_pool_callbacks && exception_callback != NULL)
+        exception_callback(task, outcome->error, userdata);
+}
+
+bool pp_pool_deliver_one(struct pp_pool *pool)
+{
+    struct pp_list *link = pp_list_take_first(&pool->ended);
+    struct pp_frame frame = {.thread = pthread_self()};
+    if (link == NULL)
+        return false;
+    struct pp_task  *task = PP_CONTAINER(link, struct pp_task, link);
+    pp_result_fn    *callback = pool->callback;
+    pp_exception_fn *exception_callback = pool->exception_callback;
+    pool->ended_count--;
+    pp_list_append(&pool->frames, &frame.link);
+    pp_pool_unlock(pool);
+    run_callbacks(task, callback, exception_callback, pool->userdata);
+    pp_task_unref(task);
+    pp_pool_lock(pool);
+    pp_list_remove(&frame.link);
+    pool->unprocessed--;
+    pp_pool_progress(pool);
+    return true;
+}
+
+static unsigned count_frames(const struct pp_pool *pool, bool own)
+{
+    unsigned  count = 0;
+    pthread_t self = pthread_self();
+    for (struct pp_list *link = pool->frames.next; link != &pool->frames; link = link->next) {
+        const struct pp_frame *frame = PP_CONTAINER(link, struct pp_frame, link);
+        count += (pthread_equal(frame->thread, self) != 0) == own ? 1 : 0;
+    }
+    return count;
+}
+
+unsigned pp_pool_own_frames(const struct pp_pool *pool)
+{
+    return count_frames(pool, true);
+}
+
+unsigned pp_pool_other_frames(const struct pp_pool *pool)
+{
+    return count_frames(pool, false);
+}
+
+/* What ended without anything to call counts as processed now. */
+static uint64_t take_uncalled(struct pp_pool *pool)
+{
+    uint64_t count = pool->ended_without_callbacks;
+    pool->ended_without_callbacks = 0;
+    return count;
+}
+
+static void silence_when_nothing_is_due(struct pp_pool *pool)
+{
+    if (pool->fd_used && pool->ended_count == 0 && pool->ended_without_callbacks == 0)
+        pp_bell_clear(pool->ready_fd);
+}
+
+static int as_count(uint64_t count)
+{
+    return count < INT32_MAX ? (int)count : INT32_MAX;
+}
+
+int pp_pool_process_results(pp_pool *pool)
+{
+    int error = pp_pool_check(pool);
+    if (error < 0)
+        return error;
+    pp_home_ref(&pool->home); /* a callback may destroy the pool */
+    pp_pool_lock(pool);
+    pp_pool_collect(pool);
+    uint64_t count = take_uncalled(pool);
+    /* callbacks that queue further tasks do not keep us here for ever */
+    for (size_t due = pool->ended_count; due > 0 && pp_pool_deliver_one(pool); due--)
+        count++;
+    silence_when_nothing_is_due(pool);
+    pp_pool_unlock(pool);
+    pp_home_unref(&pool->home);
+    return as_count(count);
+}
+
+int pp_pool_process_all_results(pp_pool *pool, double timeout)
+{
+    int error = pp_pool_check(pool);
+    if (error == 0 && !pp_duration_valid(timeout, true))
+        error = -EINVAL;
+    if (error < 0)
+        return error;
+    int64_t  deadline = pp_deadline_after(pp_clock_now(), pp_duration_ns(timeout));
+    uint64_t count = 0;
+    pp_home_ref(&pool->home);
+    pp_pool_lock(pool);
+    pp_pool_watch(pool);
+    for (;;) {
+        pp_pool_collect(pool);
+        count += take_uncalled(pool);
+        if (pp_pool_deliver_one(pool)) {
+            count++;
+            continue;
+        }
+        /* the callbacks that we were called from have not returned, and will not before we do */
+        if (pool->unprocessed <= pp_pool_own_frames(pool) || error < 0)
+            break;
+        error = pp_pool_observe(pool, deadline);
+    }
+    silence_when_nothing_is_due(pool);
+    pp_pool_unwatch(pool);
+    error = pool->unprocessed > pp_pool_own_frames(pool) ? error : 0;
+    pp_pool_unlock(pool);
+    pp_home_unref(&pool->home);
+    return error < 0 ? error : as_count(count);
+}
+
+void *pp_pool_daemon_main(void *data)
+{
+    struct pp_pool *pool = data;
+    pp_pool_lock(pool);
+    while (!pool->quit) {
+        if (pp_pool_deliver_one(pool))
+            continue;
+        (void)take_uncalled(pool);
+        silence_when_nothing_is_due(pool);
+        if (!pool->quit)
+            pthread_cond_wait(&pool->deliver, &pool->lock);
+    }
+    pp_pool_unlock(pool);
+    pp_home_unref(&pool->home);
+    return NULL;
+}
+
+int pp_pool_daemonize(pp_pool *pool)
+{
+    int error = pp_pool_check(pool);
+    if (error < 0)
+        return error;
+    pp_pool_lock(pool);
+    if (!pool->has_daemon) {
+        pp_home_ref(&pool->home);
+        error = pp_pool_start_thread(&pool->daemon, pp_pool_daemon_main, pool);
+        if (error == 0) {
+            pool->has_daemon = true;
+            pp_pool_watch(pool); /* for good */
+        } else
+            pp_home_unref(&pool->home);
+    }
+    pp_pool_unlock(pool);
+    return error;
+}
+
+int pp_pool_fd(const pp_pool *constant)
+{
+    pp_pool *pool = (pp_pool *)constant;
+    int      error = pp_pool_check(pool);
+    if (error < 0)
+        return error;
+    pp_pool_lock(pool);
+    if (!pool->fd_used) {
+        pool->fd_used = true;
+        pp_pool_watch(pool); /* for good */
+        if (pool->ended_count > 0 || pool->ended_without_callbacks > 0)
+            pp_bell_ring(pool->ready_fd);
+    }
+    pp_pool_unlock(pool);
+    return pool->ready_fd;
+}

@@ -1,0 +1,125 @@
+/*
+ * limits.c - what happens when a timer of the pool is due.
+ *
+ * A task's time limit counts from its beginning, which the worker does not announce.  So the first
+ * alarm comes when the limit has passed since it was sent, which cannot be too late; if the task had
+ * not begun then or began later, the alarm is set again from what is known by now.  The worker's word
+ * for when it began is taken once, when the task is first seen running, and only as far as it can be
+ * true: a worker that lies gains one limit at most.
+ */
+#include "base/clock.h"
+#include "pool/pool.h"
+
+#include <errno.h>
+
+void pp_pool_set_timer(struct pp_pool *pool, struct pp_timer *timer, enum pp_timer_kind kind,
+                       int64_t when)
+{
+    timer->kind = kind & 0xffU;
+    pp_heap_set(&pool->timers, timer, when);
+    if (when < pool->sleeping_until)
+        pp_pool_wake_manager(pool);
+}
+
+/* ------------------------------------------------------------------- time limit */
+
+static int64_t latch_beginning(struct pp_task *task, int64_t now)
+{
+    const struct pp_worker *worker = task->worker;
+    if (task->begun_at != 0)
+        return task->begun_at;
+    int64_t began = atomic_load_explicit(&pp_box_result(worker->box, task->ticket)->began,
+                                         memory_order_relaxed);
+    /* the stamp of the ticket before may still stand there for an instant: never before queueing */
+    task->begun_at = began > now || began < task->queued_at ? now : began;
+    return task->begun_at;
+}
+
+static void limit_due(struct pp_pool *pool, struct pp_task *task)
+{
+    struct pp_worker *worker = task->worker;
+    uint64_t          ticket = task->ticket;
+    int64_t           now = pp_clock_now();
+    /* what waits behind is taken back, and if it cannot be, this task is done */
+    pp_pool_recall_behind(pool, worker);
+    pp_task_ref(task);
+    pp_pool_harvest(pool, worker);
+    if (pp_task_place(task) == PP_PLACE_SENT && task->worker == worker && task->ticket == ticket) {
+        enum pp_slot_state state = pp_mailbox_state(pp_box_result(worker->box, ticket), ticket);
+        int64_t began = state == PP_SLOT_QUEUED ? now : latch_beginning(task, now);
+        int64_t deadline = pp_deadline_after(began, task->timeout);
+        if (deadline > now)
+            pp_pool_set_timer(pool, &task->timer, PP_TIMER_LIMIT, deadline);
+        else
+            pp_pool_kill(pool, worker, PP_KILL_TIMEOUT, ticket);
+    }
+    pp_task_unref(task);
+}
+
+/* ------------------------------------------------------------------------ others */
+
+static void retry_due(struct pp_pool *pool, struct pp_task *task)
+{
+    pp_list_remove(&task->link);
+    pool->delayed_count--;
+    (void)pp_task_step(task, PP_EVENT_DUE);
+    task->order = ++pool->next_order;
+    pp_queue_add(&pool->queue, task);
+}
+
+static void idle_due(struct pp_pool *pool, struct pp_worker *worker)
+{
+    if (worker->state == PP_WORKER_READY && worker->inflight == 0 &&
+        pool->active > pool->min_size && !pool->keep_running)
+        pp_pool_retire(pool, worker);
+}
+
+/* The same task runs as when the timer was set, and others wait behind it. */
+static void stall_due(struct pp_pool *pool, struct pp_worker *worker)
+{
+    enum { CHECK_NS = 2 * 1000 * 1000 };
+    pp_pool_harvest(pool, worker);
+    if (worker->inflight < 2)
+        return;
+    if (worker->head_seen == worker->head) {
+        worker->slow = true;
+        pp_pool_recall_behind(pool, worker);
+        return;
+    }
+    worker->head_seen = worker->head;
+    pp_pool_set_timer(pool, &worker->stall, PP_TIMER_STALL,
+                      pp_deadline_after(pp_clock_now(), CHECK_NS));
+}
+
+static void spawn_due(struct pp_pool *pool)
+{
+    pool->spawn_not_before = 0;
+}
+
+void pp_pool_due(struct pp_pool *pool, struct pp_timer *timer)
+{
+    pp_heap_remove(&pool->timers, timer);
+    switch ((enum pp_timer_kind)timer->kind) {
+    case PP_TIMER_LIMIT:
+        limit_due(pool, PP_CONTAINER(timer, struct pp_task, timer));
+        break;
+    case PP_TIMER_RETRY:
+        retry_due(pool, PP_CONTAINER(timer, struct pp_task, timer));
+        break;
+    case PP_TIMER_IDLE:
+        idle_due(pool, PP_CONTAINER(timer, struct pp_worker, idle));
+        break;
+    case PP_TIMER_STALL:
+        stall_due(pool, PP_CONTAINER(timer, struct pp_worker, stall));
+        break;
+    case PP_TIMER_AGE:
+        pp_pool_retire(pool, PP_CONTAINER(timer, struct pp_worker, age));
+        break;
+    case PP_TIMER_STATUS:
+        pp_pool_bury(pool, PP_CONTAINER(timer, struct pp_worker, age));
+        break;
+    case PP_TIMER_SPAWN:
+        spawn_due(pool);
+        break;
+    }
+}

@@ -1,0 +1,170 @@
+/*
+ * manager.c - the one thread of the pool that waits for events: bells of workers, pidfds, reports of
+ * fork servers, and the next timer.
+ *
+ * It makes sure that tasks are started and time limits kept also when the program never calls the
+ * pool again.  It runs no callback.
+ *
+ * Invariants
+ *   - It sleeps only after it has armed every busy worker's bell and then looked at their words once
+ *     more; sleeping_until tells the other threads, which hold the lock, whether they must wake it.
+ *   - An event names its object by number, never by address: what was buried in the same batch is
+ *     not found any more.
+ */
+#include "base/clock.h"
+#include "pool/pool.h"
+#include "shm/doorbell.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+
+enum { EVENTS = 64, SOURCE_BITS = 8, STACK_BYTES = 256 * 1024 };
+
+int pp_pool_watch_fd(struct pp_pool *pool, int fd, enum pp_event_source source, uint64_t id)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = id << SOURCE_BITS | source};
+    return epoll_ctl(pool->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+/* Needed before closing: a worker holds the same bell, and the kernel would go on watching it. */
+void pp_pool_forget_fd(struct pp_pool *pool, int fd)
+{
+    if (fd >= 0) /* ENOENT: it was not watched yet, or no more */
+        (void)epoll_ctl(pool->epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+void pp_pool_wake_manager(struct pp_pool *pool)
+{
+    if (pool->sleeping_until == 0)
+        return;
+    pool->sleeping_until = 0; /* once is enough */
+    pp_bell_ring(pool->wake);
+}
+
+static struct pp_worker *find_worker(const struct pp_pool *pool, uint64_t incarnation)
+{
+    for (unsigned i = 0; i < pool->slot_count; i++)
+        if (pool->workers[i] != NULL && pool->workers[i]->incarnation == incarnation)
+            return pool->workers[i];
+    return NULL;
+}
+
+static void worker_event(struct pp_pool *pool, uint64_t incarnation, bool died)
+{
+    struct pp_worker *worker = find_worker(pool, incarnation);
+    if (worker == NULL)
+        return;
+    if (died) {
+        pp_pool_worker_dead(pool, worker);
+        return;
+    }
+    pp_bell_clear(worker->bell);
+    pp_pool_look_at_phase(pool, worker);
+    pp_pool_harvest(pool, worker);
+}
+
+static void server_event(struct pp_pool *pool, uint64_t id, bool died)
+{
+    struct pp_server *server = pp_pool_find_server(pool, id);
+    if (server == NULL)
+        return;
+    if (died)
+        pp_pool_server_dead(pool, server);
+    else
+        pp_pool_hear_server(pool, server);
+}
+
+static void handle(struct pp_pool *pool, uint64_t data)
+{
+    enum pp_event_source source = (enum pp_event_source)(data & ((1U << SOURCE_BITS) - 1));
+    uint64_t             id = data >> SOURCE_BITS;
+    switch (source) {
+    case PP_SOURCE_WAKE:
+        pp_bell_clear(pool->wake);
+        break;
+    case PP_SOURCE_BELL:
+        worker_event(pool, id, false);
+        break;
+    case PP_SOURCE_PIDFD:
+        worker_event(pool, id, true);
+        break;
+    case PP_SOURCE_SERVER:
+        server_event(pool, id, false);
+        break;
+    case PP_SOURCE_SERVER_PIDFD:
+        server_event(pool, id, true);
+        break;
+    }
+}
+
+static void run_timers(struct pp_pool *pool)
+{
+    struct pp_timer *first = NULL;
+    while ((first = pp_heap_first(&pool->timers)) != NULL && first->when <= pp_clock_now())
+        pp_pool_due(pool, first);
+}
+
+/* Until the next timer, in ms rounded up: a timer is never early and at most 1 ms late. */
+static int sleep_limit(const struct pp_pool *pool)
+{
+    const struct pp_timer *first = pp_heap_first(&pool->timers);
+    if (first == NULL || first->when == PP_NEVER)
+        return -1;
+    int64_t left = first->when - pp_clock_now();
+    if (left <= 0)
+        return 0;
+    int64_t ms = (left + 999999) / 1000000;
+    return ms < INT32_MAX ? (int)ms : INT32_MAX;
+}
+
+static int64_t first_timer(const struct pp_pool *pool)
+{
+    const struct pp_timer *first = pp_heap_first(&pool->timers);
+    return first != NULL ? first->when : PP_NEVER;
+}
+
+void *pp_pool_manager_main(void *data)
+{
+    struct pp_pool    *pool = data;
+    struct epoll_event events[EVENTS];
+    pp_pool_lock(pool);
+    while (!pool->quit) {
+        run_timers(pool);
+        pp_pool_collect(pool);
+        pp_pool_dispatch(pool);
+        pp_pool_tend(pool);
+        pp_pool_arm(pool);
+        pp_pool_collect(pool); /* what was done before its bell was armed */
+        int limit = sleep_limit(pool);
+        pool->sleeping_until = first_timer(pool);
+        pp_pool_unlock(pool);
+        int count = epoll_wait(pool->epoll, events, EVENTS, limit);
+        pp_pool_lock(pool);
+        pool->sleeping_until = 0;
+        for (int i = 0; i < count; i++)
+            handle(pool, events[i].data.u64);
+    }
+    pp_pool_unlock(pool);
+    pp_home_unref(&pool->home);
+    return NULL;
+}
+
+int pp_pool_start_thread(pthread_t *thread, void *(*run)(void *), struct pp_pool *pool)
+{
+    pthread_attr_t attributes;
+    sigset_t       all;
+    sigset_t       old;
+    int            error = -pthread_attr_init(&attributes);
+    if (error < 0)
+        return error;
+    /* the manager runs none of the program's code; the daemon's callbacks get the default size */
+    if (run == pp_pool_manager_main)
+        (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    sigfillset(&all); /* a signal is handled by the program's own threads */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    error = -pthread_create(thread, &attributes, run, pool);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
+}

@@ -1,0 +1,301 @@
+/*
+ * pool.c - creating, resizing and destroying a pool.
+ *
+ * Invariants
+ *   - A half-made pool can be taken apart: every field that names a resource says whether it is held.
+ *   - The memory of a pool lives until its last task, its threads and the calls that are in it have
+ *     let go of it; everything else is given back by pp_pool_destroy.
+ *   - In a forked child no function of this library touches a pool of the parent.
+ */
+#include "pool/pool.h"
+
+#include "base/clock.h"
+#include "base/descriptor.h"
+#include "base/lineage.h"
+#include "shm/doorbell.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+int pp_pool_check(const struct pp_pool *pool)
+{
+    if (pool == NULL)
+        return -EINVAL;
+    return pp_lineage_is(pool->mark) ? 0 : -ECHILD;
+}
+
+/* A constant pool is one whose work goes on while it is looked at. */
+void pp_pool_lock(const struct pp_pool *pool)
+{
+    pthread_mutex_lock(&((struct pp_pool *)pool)->lock);
+}
+
+void pp_pool_unlock(const struct pp_pool *pool)
+{
+    pthread_mutex_unlock(&((struct pp_pool *)pool)->lock);
+}
+
+void pp_pool_watch(struct pp_pool *pool)
+{
+    if (pool->watchers++ > 0)
+        return;
+    pp_pool_arm(pool);
+    pp_pool_collect(pool);
+}
+
+void pp_pool_unwatch(struct pp_pool *pool)
+{
+    pool->watchers--;
+}
+
+int pp_pool_observe(struct pp_pool *pool, int64_t deadline)
+{
+    int error = 0;
+    pool->observers++;
+    if (deadline == PP_NEVER)
+        pthread_cond_wait(&pool->progress, &pool->lock);
+    else {
+        struct timespec until = pp_timespec(deadline);
+        error = -pthread_cond_clockwait(&pool->progress, &pool->lock, CLOCK_MONOTONIC, &until);
+    }
+    pool->observers--;
+    return error;
+}
+
+void pp_pool_progress(struct pp_pool *pool)
+{
+    if (pool->observers > 0)
+        pthread_cond_broadcast(&pool->progress);
+}
+
+/* ------------------------------------------------------------------- construction */
+
+static void destroy_memory(struct pp_home *home)
+{
+    struct pp_pool *pool = (struct pp_pool *)(void *)home;
+    pp_close(&pool->ready_fd);
+    pp_close(&pool->wake);
+    pp_close(&pool->epoll);
+    pp_queue_free(&pool->queue);
+    pp_heap_free(&pool->timers);
+    free(pool->workers);
+    pthread_cond_destroy(&pool->space);
+    pthread_cond_destroy(&pool->progress);
+    pthread_cond_destroy(&pool->deliver);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
+
+static struct pp_pool *pool_new(void)
+{
+    struct pp_pool *pool = calloc(1, sizeof *pool);
+    if (pool == NULL)
+        return NULL;
+    atomic_init(&pool->home.references, 1);
+    pool->home.destroy = destroy_memory;
+    pthread_mutex_init(&pool->lock, NULL); /* these cannot fail with default attributes */
+    pthread_cond_init(&pool->space, NULL);
+    pthread_cond_init(&pool->progress, NULL);
+    pthread_cond_init(&pool->deliver, NULL);
+    pp_list_init(&pool->delayed);
+    pp_list_init(&pool->ended);
+    pp_list_init(&pool->idle);
+    pp_list_init(&pool->busy);
+    pp_list_init(&pool->servers);
+    pp_list_init(&pool->frames);
+    pool->epoll = pool->wake = pool->ready_fd = -1;
+    pool->mean_run = -1;
+    pool->life = PP_LIFE_STOPPED;
+    return pool;
+}
+
+static int open_channels(struct pp_pool *pool)
+{
+    pool->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (pool->epoll < 0)
+        return -errno;
+    pool->wake = pp_bell_create();
+    if (pool->wake < 0)
+        return pool->wake;
+    pool->ready_fd = pp_bell_create();
+    if (pool->ready_fd < 0)
+        return pool->ready_fd;
+    return pp_pool_watch_fd(pool, pool->wake, PP_SOURCE_WAKE, 0);
+}
+
+static unsigned ready_count(const struct pp_pool *pool)
+{
+    return pool->active - pool->starting;
+}
+
+/* What to tell the creator when workers cannot be had. */
+static int start_error(const struct pp_pool *pool)
+{
+    return pool->failure < 0 ? pool->failure : -ECHILD;
+}
+
+/* Take tasks and have min_size workers: 0, or why they cannot be had. */
+int pp_pool_begin(struct pp_pool *pool)
+{
+    pool->life = PP_LIFE_RUNNING;
+    pool->failures = pool->start_failures = 0;
+    pool->spawn_not_before = 0;
+    pp_pool_tend(pool);
+    pp_pool_wake_manager(pool);
+    while (ready_count(pool) < pool->min_size && pool->life == PP_LIFE_RUNNING) {
+        if (pp_pool_hopeless(pool)) {
+            int error = start_error(pool);
+            (void)pp_pool_shut_down(pool, 0, false);
+            return error;
+        }
+        (void)pp_pool_observe(pool, PP_NEVER);
+    }
+    return pool->life == PP_LIFE_RUNNING ? 0 : -ESHUTDOWN;
+}
+
+static int start_manager(struct pp_pool *pool)
+{
+    pp_home_ref(&pool->home);
+    int error = pp_pool_start_thread(&pool->manager, pp_pool_manager_main, pool);
+    if (error < 0)
+        pp_home_unref(&pool->home);
+    return error;
+}
+
+static void end_servers(struct pp_pool *pool)
+{
+    struct pp_list *link = NULL;
+    pool->server = NULL;
+    while ((link = pp_list_take_first(&pool->servers)) != NULL)
+        pp_server_free(PP_CONTAINER(link, struct pp_server, link), true);
+}
+
+static int prepare(struct pp_pool *pool, const pp_pool_options *options)
+{
+    int error = pp_lineage_mark(&pool->mark);
+    if (error == 0)
+        error = pp_pool_apply_options(pool, options);
+    if (error == 0)
+        error = pp_pool_grow_slots(pool, pool->max_size);
+    if (error == 0)
+        error = open_channels(pool);
+    return error;
+}
+
+int pp_pool_create(pp_pool **made, const pp_pool_options *options)
+{
+    if (made == NULL)
+        return -EINVAL;
+    pp_spawned_link();
+    struct pp_pool *pool = pool_new();
+    if (pool == NULL)
+        return -ENOMEM;
+    int error = prepare(pool, options);
+    if (error == 0)
+        error = pp_pool_prepare_server(pool); /* before this process has another thread for us */
+    if (error == 0)
+        error = start_manager(pool);
+    if (error < 0) {
+        end_servers(pool);
+        pp_home_unref(&pool->home);
+        return error;
+    }
+    pp_pool_lock(pool);
+    error = pp_pool_begin(pool);
+    pp_pool_unlock(pool);
+    if (error < 0) {
+        pp_pool_destroy(pool);
+        return error;
+    }
+    *made = pool;
+    return 0;
+}
+
+/* -------------------------------------------------------------------- destruction */
+
+/* Join, or, when this runs in a callback on that thread, let it end by itself. */
+static void end_thread(pthread_t thread)
+{
+    if (pthread_equal(thread, pthread_self()))
+        pthread_detach(thread);
+    else
+        pthread_join(thread, NULL);
+}
+
+void pp_pool_destroy(pp_pool *pool)
+{
+    enum { PATIENCE = 10 };
+    if (pool == NULL || pp_pool_check(pool) < 0)
+        return;
+    pp_pool_lock(pool);
+    (void)pp_pool_shut_down(pool, PATIENCE, true);
+    pool->quit = true;
+    pp_pool_wake_manager(pool);
+    pthread_cond_broadcast(&pool->deliver);
+    pp_pool_unlock(pool);
+    end_thread(pool->manager);
+    if (pool->has_daemon)
+        end_thread(pool->daemon);
+    end_servers(pool);
+    pp_home_unref(&pool->home);
+}
+
+/* ------------------------------------------------------------------------ changes */
+
+static void apply_size(struct pp_pool *pool, unsigned min_size, unsigned max_size)
+{
+    pool->min_size = min_size;
+    pool->max_size = max_size;
+    for (struct pp_list *link = pool->idle.next; link != &pool->idle; link = link->next)
+        pp_pool_start_retirement(pool, PP_CONTAINER(link, struct pp_worker, link));
+    if (pool->life == PP_LIFE_RUNNING) {
+        pp_pool_tend(pool);
+        pp_pool_dispatch(pool);
+    }
+    pp_pool_wake_manager(pool);
+}
+
+int pp_pool_resize(pp_pool *pool, unsigned min_size, unsigned max_size)
+{
+    int error = pp_pool_check(pool);
+    if (error == 0)
+        error = pp_pool_check_size(min_size, max_size);
+    if (error < 0)
+        return error;
+    if (max_size < min_size)
+        max_size = min_size;
+    pp_pool_lock(pool);
+    error = pp_pool_grow_slots(pool, max_size);
+    if (error == 0)
+        apply_size(pool, min_size, max_size);
+    pp_pool_unlock(pool);
+    return error;
+}
+
+int pp_pool_set_callback(pp_pool *pool, pp_result_fn *callback)
+{
+    int error = pp_pool_check(pool);
+    if (error < 0)
+        return error;
+    pp_pool_lock(pool);
+    pool->callback = callback;
+    pp_pool_unlock(pool);
+    return 0;
+}
+
+int pp_pool_set_exception_callback(pp_pool *pool, pp_exception_fn *callback)
+{
+    int error = pp_pool_check(pool);
+    if (error < 0)
+        return error;
+    pp_pool_lock(pool);
+    pool->exception_callback = callback;
+    pp_pool_unlock(pool);
+    return 0;
+}
+
+const char *pp_version(void)
+{
+    return PROCPOOL_VERSION;
+}

@@ -1,0 +1,185 @@
+/*
+ * submit.c - (1) a task comes into the pool.
+ *
+ * Invariants
+ *   - Accepting is all or nothing: every resource that the task may need on its way is had before
+ *     the table says ACCEPT, so nothing behind it can fail for want of memory.
+ *   - At most max_queued tasks wait.  A task waits until it is handed to a worker that has nothing
+ *     before it.
+ */
+#include "base/clock.h"
+#include "pool/pool.h"
+
+#include <errno.h>
+
+unsigned pp_pool_waiting(const struct pp_pool *pool)
+{
+    return (unsigned)pool->queue.count + pool->behind;
+}
+
+void pp_pool_space(struct pp_pool *pool)
+{
+    if (pool->blocked > 0 && pp_pool_waiting(pool) < pool->max_queued)
+        pthread_cond_broadcast(&pool->space);
+}
+
+static bool is_full(const struct pp_pool *pool)
+{
+    return pp_pool_waiting(pool) >= pool->max_queued;
+}
+
+/* Wait until there is a place: 0, -ESHUTDOWN, -EAGAIN or -ETIMEDOUT. */
+static int wait_for_place(struct pp_pool *pool, bool blocking, int64_t deadline)
+{
+    int error = 0;
+    if (!blocking)
+        return -EAGAIN;
+    pool->blocked++;
+    pp_pool_watch(pool);
+    while (error == 0 && pool->life == PP_LIFE_RUNNING) {
+        pp_pool_collect(pool);
+        if (!is_full(pool))
+            break;
+        if (deadline == PP_NEVER)
+            pthread_cond_wait(&pool->space, &pool->lock);
+        else {
+            struct timespec until = pp_timespec(deadline);
+            if (pthread_cond_clockwait(&pool->space, &pool->lock, CLOCK_MONOTONIC, &until) ==
+                ETIMEDOUT)
+                error = is_full(pool) ? -ETIMEDOUT : 0;
+        }
+    }
+    pp_pool_unwatch(pool);
+    pool->blocked--;
+    return error;
+}
+
+static int reserve_timers(struct pp_pool *pool, const struct pp_task *task)
+{
+    if (task->timeout == 0 && task->max_retries == 0)
+        return 0;
+    int error = pp_heap_reserve(&pool->timers,
+                                pool->timed_tasks + 1 + (size_t)pool->slot_count * 3 + 1);
+    if (error == 0)
+        pool->timed_tasks++;
+    return error;
+}
+
+static int accept_task(struct pp_pool *pool, struct pp_task *task)
+{
+    int error = pp_queue_join(&pool->queue, task);
+    if (error < 0)
+        return error;
+    error = reserve_timers(pool, task);
+    if (error < 0) {
+        pp_queue_leave(&pool->queue, task);
+        return error;
+    }
+    task->home = &pool->home;
+    pp_home_ref(task->home);
+    pp_task_ref(task);
+    if (task->id == 0)
+        task->id = ++pool->next_id;
+    task->order = ++pool->next_order;
+    task->queued_at = pp_clock_now();
+    pool->unfinished++;
+    pool->unprocessed++;
+    (void)pp_task_step(task, PP_EVENT_ACCEPT);
+    pp_queue_add(&pool->queue, task);
+    return 0;
+}
+
+/* Tasks of other priorities: nobody may stay before a more urgent one. */
+static void let_urgent_pass(struct pp_pool *pool)
+{
+    if (pool->behind == 0 || !pp_queue_mixed(&pool->queue))
+        return;
+    struct pp_list *next = NULL;
+    for (struct pp_list *link = pool->busy.next; link != &pool->busy; link = next) {
+        next = link->next;
+        pp_pool_recall_behind(pool, PP_CONTAINER(link, struct pp_worker, link));
+    }
+}
+
+static void refuse_if_hopeless(struct pp_pool *pool)
+{
+    if (pp_pool_hopeless(pool))
+        pp_pool_tend(pool);
+}
+
+int pp_pool_submit(struct pp_pool *pool, struct pp_task *task, bool blocking, int64_t deadline)
+{
+    int error = 0;
+    pp_pool_lock(pool);
+    if (pp_task_place(task) != PP_PLACE_NEW)
+        error = -EALREADY;
+    else if (pool->life == PP_LIFE_RUNNING && is_full(pool)) {
+        pp_pool_collect(pool);
+        if (is_full(pool))
+            error = wait_for_place(pool, blocking, deadline);
+    }
+    if (error == 0 && pool->life != PP_LIFE_RUNNING)
+        error = -ESHUTDOWN;
+    /* another thread may have queued the same task while this one waited */
+    if (error == 0)
+        error = pp_task_place(task) == PP_PLACE_NEW ? accept_task(pool, task) : -EALREADY;
+    if (error == 0) {
+        let_urgent_pass(pool);
+        pp_pool_dispatch(pool);
+        if (pool->queue.count > 0 && pool->idle_count == 0)
+            pp_pool_tend(pool);
+        refuse_if_hopeless(pool);
+    }
+    pp_pool_unlock(pool);
+    return error;
+}
+
+int pp_pool_queue_task(pp_pool *pool, pp_task *task)
+{
+    int error = pp_pool_check(pool);
+    if (error == 0 && task == NULL)
+        error = -EINVAL;
+    return error < 0 ? error : pp_pool_submit(pool, task, task->blocking, PP_NEVER);
+}
+
+int pp_pool_queue_task_timed(pp_pool *pool, pp_task *task, double timeout)
+{
+    int error = pp_pool_check(pool);
+    if (error == 0 && (task == NULL || !pp_duration_valid(timeout, true)))
+        error = -EINVAL;
+    if (error < 0)
+        return error;
+    return pp_pool_submit(pool, task, true,
+                          pp_deadline_after(pp_clock_now(), pp_duration_ns(timeout)));
+}
+
+static int submit_and_forget(struct pp_pool *pool, struct pp_task *task)
+{
+    int error = pp_pool_submit(pool, task, task->blocking, PP_NEVER);
+    pp_task_unref(task);
+    return error;
+}
+
+int pp_pool_create_and_queue_task(pp_pool *pool, pp_callable callable,
+                                  const pp_task_options *options, const char *format, ...)
+{
+    pp_task *task = NULL;
+    va_list  arguments;
+    int      error = pp_pool_check(pool);
+    if (error < 0)
+        return error;
+    va_start(arguments, format);
+    error = pp_task_create_args(&task, &callable, options, format, &arguments);
+    va_end(arguments);
+    return error < 0 ? error : submit_and_forget(pool, task);
+}
+
+int pp_pool_create_and_queue_bytes(pp_pool *pool, pp_callable callable,
+                                   const pp_task_options *options, const void *data, size_t size)
+{
+    pp_task *task = NULL;
+    int      error = pp_pool_check(pool);
+    if (error == 0)
+        error = pp_task_create_bytes(&task, &callable, options, data, size);
+    return error < 0 ? error : submit_and_forget(pool, task);
+}

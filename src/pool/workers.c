@@ -1,0 +1,319 @@
+/*
+ * workers.c - how many workers there are, and the way of one from READY to its grave.
+ *
+ * Invariants
+ *   - A slot is free only after its worker is buried, so there are never more than max_size
+ *     processes.
+ *   - pool->active, starting, idle_count follow from the states: pp_pool_set_worker_state is the
+ *     only place that changes a state.
+ *   - After each change of anything pp_pool_tend brings the number back between the limits.
+ */
+#include "base/clock.h"
+#include "pool/pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_starting(enum pp_worker_state state)
+{
+    return state == PP_WORKER_ASKED || state == PP_WORKER_BORN;
+}
+
+void pp_pool_set_worker_state(struct pp_pool *pool, struct pp_worker *worker,
+                              enum pp_worker_state state)
+{
+    bool was_active = pp_worker_active(worker);
+    bool was_starting = is_starting(worker->state);
+    if (worker->state == PP_WORKER_READY && worker->inflight == 0) {
+        pp_list_remove(&worker->link);
+        pool->idle_count--;
+        pp_heap_remove(&pool->timers, &worker->idle);
+    }
+    worker->state = state;
+    pool->active -= was_active && !pp_worker_active(worker) ? 1 : 0;
+    pool->starting -= was_starting && !is_starting(state) ? 1 : 0;
+}
+
+void pp_pool_start_retirement(struct pp_pool *pool, struct pp_worker *worker)
+{
+    if (pool->active > pool->min_size && !pool->keep_running)
+        pp_pool_set_timer(pool, &worker->idle, PP_TIMER_IDLE,
+                          pp_deadline_after(pp_clock_now(), pool->idle_limit));
+}
+
+void pp_pool_now_idle(struct pp_pool *pool, struct pp_worker *worker)
+{
+    pp_list_prepend(&pool->idle, &worker->link);
+    pool->idle_count++;
+    pp_pool_start_retirement(pool, worker);
+}
+
+/* The bullet: what it has not begun comes back, what it runs is finished. */
+void pp_pool_retire(struct pp_pool *pool, struct pp_worker *worker)
+{
+    if (worker->state != PP_WORKER_READY)
+        return;
+    pp_pool_recall_behind(pool, worker);
+    pp_pool_set_worker_state(pool, worker, PP_WORKER_LEAVING);
+    pp_worker_send_bullet(worker);
+}
+
+/* What it has not begun comes back first, so that the death costs one task at most. */
+void pp_pool_kill(struct pp_pool *pool, struct pp_worker *worker, enum pp_kill_reason reason,
+                  uint64_t ticket)
+{
+    if (worker->state == PP_WORKER_KILLED || worker->state == PP_WORKER_DEAD)
+        return;
+    pp_pool_recall_behind(pool, worker);
+    pp_pool_set_worker_state(pool, worker, PP_WORKER_KILLED);
+    worker->reason = reason;
+    worker->reason_ticket = ticket;
+    /* ESRCH: it died by itself, and its pidfd says so */
+    (void)pp_worker_signal(worker, SIGKILL);
+}
+
+/* --------------------------------------------------------------------------- birth */
+
+static void open_statm(struct pp_pool *pool, struct pp_worker *worker)
+{
+    char path[64];
+    if (pool->max_memory == 0)
+        return;
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)worker->pid);
+    worker->statm = open(path, O_RDONLY | O_CLOEXEC); /* without /proc there is no such limit */
+}
+
+static void now_ready(struct pp_pool *pool, struct pp_worker *worker)
+{
+    pp_pool_set_worker_state(pool, worker, PP_WORKER_READY);
+    pool->start_failures = 0;
+    worker->ready = true;
+    open_statm(pool, worker);
+    pp_pool_now_idle(pool, worker);
+    if (pool->max_age > 0)
+        pp_pool_set_timer(pool, &worker->age, PP_TIMER_AGE,
+                          pp_deadline_after(pp_clock_now(), pool->max_age));
+    pp_pool_dispatch(pool);
+    pp_pool_progress(pool);
+}
+
+void pp_pool_look_at_phase(struct pp_pool *pool, struct pp_worker *worker)
+{
+    if (worker->state != PP_WORKER_BORN)
+        return;
+    uint32_t phase = atomic_load_explicit(&worker->box->phase, memory_order_acquire);
+    if (phase == PP_PHASE_READY)
+        now_ready(pool, worker);
+    else if (phase == PP_PHASE_INIT_FAILED) {
+        int32_t error = atomic_load_explicit(&worker->box->init_error, memory_order_relaxed);
+        worker->init_error = error < 0 && error > -INT32_MAX ? error : -EINVAL;
+    }
+}
+
+/* --------------------------------------------------------------------------- death */
+
+/* The wait status is worth waiting for only if a task's outcome shall tell it. */
+static bool needs_status(const struct pp_worker *worker)
+{
+    return worker->server != NULL && !worker->status_known &&
+           (worker->inflight > 0 || worker->state != PP_WORKER_KILLED);
+}
+
+void pp_pool_worker_dead(struct pp_pool *pool, struct pp_worker *worker)
+{
+    enum { STATUS_WAIT_NS = 1000 * 1000 * 1000 }; /* a stopped fork server may never tell */
+    bool wait = needs_status(worker);
+    pp_pool_look_at_phase(pool, worker);
+    pp_pool_forget_fd(pool, worker->pidfd);
+    pp_pool_set_worker_state(pool, worker, PP_WORKER_DEAD);
+    if (!wait) {
+        pp_pool_bury(pool, worker);
+        return;
+    }
+    pp_pool_set_timer(pool, &worker->age, PP_TIMER_STATUS,
+                      pp_deadline_after(pp_clock_now(), STATUS_WAIT_NS));
+}
+
+static bool left_in_order(const struct pp_worker *worker)
+{
+    bool told = (atomic_load_explicit(&worker->tray->orders, memory_order_relaxed) &
+                 PP_ORDER_BULLET) != 0;
+    return told && worker->reason == PP_KILL_NONE &&
+           (!worker->status_known || worker->wait_status == 0);
+}
+
+static void drop_server_of(struct pp_pool *pool, struct pp_worker *worker)
+{
+    struct pp_server *server = worker->server;
+    worker->server = NULL;
+    if (server == NULL || --server->workers > 0 || server == pool->server)
+        return;
+    pp_pool_forget_fd(pool, server->socket);
+    pp_pool_forget_fd(pool, server->pidfd);
+    pp_list_remove(&server->link);
+    pp_server_free(server, false);
+}
+
+void pp_pool_bury(struct pp_pool *pool, struct pp_worker *worker)
+{
+    bool in_order = left_in_order(worker);
+    bool killed = worker->reason != PP_KILL_NONE && worker->reason != PP_KILL_BROKEN;
+    pp_pool_set_worker_state(pool, worker, PP_WORKER_DEAD);
+    pp_pool_sweep(pool, worker);
+    pp_heap_remove(&pool->timers, &worker->idle);
+    pp_heap_remove(&pool->timers, &worker->stall);
+    pp_heap_remove(&pool->timers, &worker->age);
+    pp_pool_forget_fd(pool, worker->bell);
+    if (worker->pidfd >= 0)
+        pp_pool_forget_fd(pool, worker->pidfd);
+    if (!in_order)
+        pool->counts.workers_died++;
+    if (worker->tasks_ended == 0 && !in_order && !killed && pool->life != PP_LIFE_STOPPING) {
+        pool->start_failures += worker->ready ? 0 : 1;
+        pp_pool_note_failure(pool, worker->init_error,
+                             worker->status_known ? worker->wait_status : 0);
+    }
+    drop_server_of(pool, worker);
+    pool->workers[worker->slot] = NULL;
+    pool->total--;
+    pp_worker_free(worker);
+    pp_pool_progress(pool);
+}
+
+/* -------------------------------------------------------------------------- number */
+
+static unsigned wanted(const struct pp_pool *pool)
+{
+    if (pool->life == PP_LIFE_RUNNING)
+        return pool->min_size;
+    /* draining: only as many as there is work for */
+    if (pool->life == PP_LIFE_DRAINING && pool->unfinished > 0)
+        return pool->unfinished < pool->min_size ? (unsigned)pool->unfinished : pool->min_size;
+    return 0;
+}
+
+/* Tasks wait, nobody is idle, and not enough are being born for them already. */
+static bool should_grow(const struct pp_pool *pool)
+{
+    return (pool->life == PP_LIFE_RUNNING || pool->life == PP_LIFE_DRAINING) &&
+           pool->idle_count == 0 && pp_pool_waiting(pool) > pool->starting;
+}
+
+static void grow(struct pp_pool *pool)
+{
+    while (pool->total < pool->max_size && (pool->active < wanted(pool) || should_grow(pool))) {
+        int64_t now = pool->failures > 0 ? pp_clock_now() : PP_NEVER;
+        if (now < pool->spawn_not_before)
+            return; /* its timer is set */
+        int error = pp_pool_spawn(pool);
+        if (error == -EAGAIN)
+            return; /* the fork server has orders enough; its next report brings us here again */
+        if (error < 0) {
+            pool->start_failures++;
+            pp_pool_note_failure(pool, error, 0);
+        }
+    }
+}
+
+/* The idle worker with the highest slot, so that the low numbers stay. */
+static struct pp_worker *idle_to_retire(const struct pp_pool *pool)
+{
+    struct pp_worker *last = NULL;
+    for (struct pp_list *link = pool->idle.next; link != &pool->idle; link = link->next) {
+        struct pp_worker *worker = PP_CONTAINER(link, struct pp_worker, link);
+        if (last == NULL || worker->slot > last->slot)
+            last = worker;
+    }
+    return last;
+}
+
+static bool too_many(const struct pp_pool *pool)
+{
+    if (pool->idle_count == 0 || pool->life == PP_LIFE_STOPPING)
+        return false;
+    if (pool->life == PP_LIFE_DRAINING)
+        return pool->queue.count == 0 && pool->delayed_count == 0 && pool->behind == 0 &&
+               pool->active > wanted(pool);
+    if (!pool->strict_limits || pp_pool_waiting(pool) > 0)
+        return false;
+    return pool->active > pool->max_size || pool->idle_count > pool->min_size;
+}
+
+static void shrink(struct pp_pool *pool)
+{
+    while (too_many(pool))
+        pp_pool_retire(pool, idle_to_retire(pool));
+}
+
+/* After a resize busy workers may be too many: those leave when their task is done. */
+static void shrink_busy(struct pp_pool *pool)
+{
+    struct pp_list *next = NULL;
+    if (pool->active <= pool->max_size || !pool->strict_limits)
+        return;
+    for (struct pp_list *link = pool->busy.next;
+         link != &pool->busy && pool->active > pool->max_size; link = next) {
+        next = link->next;
+        pp_pool_retire(pool, PP_CONTAINER(link, struct pp_worker, link));
+    }
+}
+
+/* No worker can be had, again and again: what waits is told so. */
+bool pp_pool_hopeless(const struct pp_pool *pool)
+{
+    enum { TRIES = 5 };
+    return pool->start_failures >= TRIES && pool->active == pool->starting &&
+           pool->busy_count == 0;
+}
+
+static void fail_what_waits(struct pp_pool *pool)
+{
+    struct pp_task *task = NULL;
+    char            message[160];
+    int             error = pool->failure != 0 ? -pool->failure : ECHILD;
+    if (pool->queue.count == 0)
+        return;
+    if (pool->failure != 0)
+        snprintf(message, sizeof message, "no worker could be started: %s",
+                 strerrordesc_np(error) != NULL ? strerrordesc_np(error) : "unknown error");
+    else
+        snprintf(message, sizeof message,
+                 "no worker could be started: each died before it began a task");
+    while ((task = pp_queue_first(&pool->queue)) != NULL) {
+        pp_queue_remove(&pool->queue, task);
+        pp_pool_latch(pool, task,
+                      pp_outcome_error(PP_WORKER_LOST, error, "WorkerLost", message, "",
+                                       pool->failure_status));
+    }
+    pp_pool_space(pool);
+}
+
+void pp_pool_tend(struct pp_pool *pool)
+{
+    grow(pool);
+    shrink(pool);
+    shrink_busy(pool);
+    if (pp_pool_hopeless(pool))
+        fail_what_waits(pool);
+}
+
+int pp_pool_grow_slots(struct pp_pool *pool, unsigned count)
+{
+    if (count <= pool->slot_count)
+        return 0;
+    int error = pp_heap_reserve(&pool->timers, pool->timed_tasks + (size_t)count * 3 + 1);
+    if (error < 0)
+        return error;
+    struct pp_worker **slots = reallocarray(pool->workers, count, sizeof *slots);
+    if (slots == NULL)
+        return -ENOMEM;
+    for (unsigned i = pool->slot_count; i < count; i++)
+        slots[i] = NULL;
+    pool->workers = slots;
+    pool->slot_count = count;
+    return 0;
+}
