@@ -16,10 +16,20 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
+
+/* The kernel would try: it allocates page after page and kills somebody when there are none left. */
+static bool more_than_there_is(size_t size)
+{
+    struct sysinfo info;
+    return sysinfo(&info) == 0 && size / info.mem_unit >= info.totalram;
+}
 
 int pp_memory_create(const char *name, size_t size)
 {
+    if (more_than_there_is(size))
+        return -ENOMEM;
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;

@@ -1,0 +1,71 @@
+/*
+ * support.h - what the process tests share.  No test waits for time to pass: it waits for an event
+ * with a limit, and fails when the limit passes.
+ */
+#ifndef PP_TESTS_SUPPORT_H
+#define PP_TESTS_SUPPORT_H
+
+/* cmocka needs these before it */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* */
+#include <cmocka.h>
+#include <procpool.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* Seconds after which a wait for an event is a failure.  Generous: sanitizers on a busy machine. */
+#define PATIENCE 30.0
+
+/* A pool with these sizes and otherwise default options, or the test fails. */
+pp_pool *pool_of(unsigned min_size, unsigned max_size);
+pp_pool *pool_with(const pp_pool_options *options);
+
+/* Create a task and queue it, or the test fails; the caller unrefs it. */
+pp_task *queue_function(pp_pool *pool, pp_function *function, const pp_task_options *options);
+
+/* Wait for a task to end in that state, or the test fails. */
+void assert_ends(pp_task *task, pp_state state);
+
+/* Wait until condition(data) is true; it is evaluated again and again, with a pause of a millisecond
+ * between, because what it asks about offers no event.  False after PATIENCE. */
+bool eventually(bool (*condition)(void *data), void *data);
+
+/* Monotonic seconds. */
+double now(void);
+
+/* A pipe by which tasks (forked workers inherit it when made before the pool) tell the test that
+ * they have begun, or wait for the test's leave: open before the pool is created. */
+struct gate {
+    int begun[2]; /* a task writes a byte   */
+    int leave[2]; /* a task reads a byte    */
+};
+void  gate_open(struct gate *gate);
+void  gate_close(struct gate *gate);
+/* In a task: say that it began, then wait for leave. */
+void  gate_pass(const struct gate *gate);
+/* In the test: wait until a task has begun (one for each call); let one go on. */
+void  gate_await(const struct gate *gate);
+void  gate_release(const struct gate *gate);
+/* The gate of the running test; gate_task is a callable that passes it and returns null. */
+extern struct gate the_gate;
+int   gate_task(pp_call *call);
+
+/* Wait for a process that is not our child to be gone (by pidfd).  False after PATIENCE. */
+bool pid_gone(pid_t pid);
+/* Run in a forked child, which must exit with 0 (status is printed otherwise). */
+void assert_child_succeeds(void (*run)(void *data), void *data);
+/* Open descriptors of this process. */
+unsigned open_descriptors(void);
+
+/* Callables that many tests want. */
+int return_null(pp_call *call);
+int return_square(pp_call *call);     /* "i" -> "i" */
+int return_pid(pp_call *call);        /* -> "i" */
+int crash_by_segv(pp_call *call);
+int sleep_for_ever(pp_call *call);
+
+#endif
