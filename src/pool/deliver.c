@@ -110,6 +110,14 @@ int pp_pool_process_results(pp_pool *pool)
     return as_count(count);
 }
 
+/* Called from a callback, which cannot return before we do: then no running callback is waited for,
+ * because one on another thread might be waiting for this one. */
+static unsigned not_waited_for(const struct pp_pool *pool)
+{
+    unsigned own = pp_pool_own_frames(pool);
+    return own > 0 ? own + pp_pool_other_frames(pool) : 0;
+}
+
 int pp_pool_process_all_results(pp_pool *pool, double timeout)
 {
     int error = pp_pool_check(pool);
@@ -129,14 +137,13 @@ int pp_pool_process_all_results(pp_pool *pool, double timeout)
             count++;
             continue;
         }
-        /* the callbacks that we were called from have not returned, and will not before we do */
-        if (pool->unprocessed <= pp_pool_own_frames(pool) || error < 0)
+        if (pool->unprocessed <= not_waited_for(pool) || error < 0)
             break;
         error = pp_pool_observe(pool, deadline);
     }
     silence_when_nothing_is_due(pool);
     pp_pool_unwatch(pool);
-    error = pool->unprocessed > pp_pool_own_frames(pool) ? error : 0;
+    error = pool->unprocessed > not_waited_for(pool) ? error : 0;
     pp_pool_unlock(pool);
     pp_home_unref(&pool->home);
     return error < 0 ? error : as_count(count);

@@ -90,9 +90,12 @@ static void kill_all(struct pp_pool *pool)
         struct pp_worker *worker = pool->workers[i];
         if (worker == NULL)
             continue;
-        /* one without a pid is killed when the fork server tells of it */
+        /* one that was not born in all this time will not be: without its fork server it is buried,
+         * and should it exist, it never gets its go */
         if (worker->pidfd >= 0)
             pp_pool_kill(pool, worker, PP_KILL_FINALIZE, 0);
+        else if (worker->server != NULL)
+            pp_server_kill(worker->server);
     }
 }
 

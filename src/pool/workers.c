@@ -297,8 +297,10 @@ void pp_pool_tend(struct pp_pool *pool)
     grow(pool);
     shrink(pool);
     shrink_busy(pool);
-    if (pp_pool_hopeless(pool))
+    if (pp_pool_hopeless(pool)) {
         fail_what_waits(pool);
+        pp_pool_progress(pool); /* whoever waits for workers is told, too */
+    }
 }
 
 int pp_pool_grow_slots(struct pp_pool *pool, unsigned count)

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -100,9 +101,25 @@ int pp_server_read(const struct pp_server *server, struct pp_report *report, int
     return -EPIPE;
 }
 
+void pp_server_kill(const struct pp_server *server)
+{
+    (void)syscall(SYS_pidfd_send_signal, server->pidfd, SIGKILL, NULL, 0); /* ESRCH: it is dead */
+}
+
+/* True once its process has ended. */
+static bool wait_for_end(const struct pp_server *server, int milliseconds)
+{
+    struct pollfd entry = {.fd = server->pidfd, .events = POLLIN};
+    int           ready = 0;
+    do
+        ready = poll(&entry, 1, milliseconds);
+    while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
 void pp_server_free(struct pp_server *server, bool wait)
 {
-    enum { LIMIT_MS = 1000 }; /* what it has to kill may be stuck in the kernel */
+    enum { LIMIT_MS = 1000 };
     if (server == NULL)
         return;
     struct pp_order leave = {.kind = PP_ORDER_LEAVE};
@@ -110,10 +127,10 @@ void pp_server_free(struct pp_server *server, bool wait)
         (void)pp_server_order(server, &leave, NULL, 0);
         pp_close(&server->socket);
     }
-    struct pollfd entry = {.fd = server->pidfd, .events = POLLIN};
-    if (wait)
-        while (poll(&entry, 1, LIMIT_MS) < 0 && errno == EINTR)
-            ;
+    if (wait && !wait_for_end(server, LIMIT_MS)) {
+        pp_server_kill(server); /* it is stopped, or what it has to kill is stuck in the kernel */
+        (void)wait_for_end(server, LIMIT_MS);
+    }
     pp_hidden_reap(server->pidfd);
     pp_close(&server->socket);
     pp_close(&server->pidfd);

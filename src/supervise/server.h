@@ -28,6 +28,8 @@ int  pp_server_order(const struct pp_server *server, const struct pp_order *orde
                      size_t count);
 /* 1: a report, with *pidfd (or -1), which is the caller's; 0: none now; -EPIPE: it is dead. */
 int  pp_server_read(const struct pp_server *server, struct pp_report *report, int *pidfd);
+/* SIGKILL; its end is seen like any other. */
+void pp_server_kill(const struct pp_server *server);
 /* Ask it to leave, unless it is dead, and forget it.  With `wait`, until it has gone or a second has
  * passed. */
 void pp_server_free(struct pp_server *server, bool wait);
