@@ -185,19 +185,22 @@ int pp_pool_daemonize(pp_pool *pool)
     return error;
 }
 
-int pp_pool_fd(const pp_pool *constant)
+static void start_using_fd(struct pp_pool *pool)
 {
-    pp_pool *pool = (pp_pool *)constant;
-    int      error = pp_pool_check(pool);
+    pool->fd_used = true;
+    pp_pool_watch(pool); /* for good */
+    if (pool->ended_count > 0 || pool->ended_without_callbacks > 0)
+        pp_bell_ring(pool->ready_fd);
+}
+
+int pp_pool_fd(const pp_pool *pool)
+{
+    int error = pp_pool_check(pool);
     if (error < 0)
         return error;
     pp_pool_lock(pool);
-    if (!pool->fd_used) {
-        pool->fd_used = true;
-        pp_pool_watch(pool); /* for good */
-        if (pool->ended_count > 0 || pool->ended_without_callbacks > 0)
-            pp_bell_ring(pool->ready_fd);
-    }
+    if (!pool->fd_used)
+        start_using_fd((struct pp_pool *)pool);
     pp_pool_unlock(pool);
     return pool->ready_fd;
 }

@@ -183,32 +183,32 @@ static int prepare(struct pp_pool *pool, const pp_pool_options *options)
     return error;
 }
 
-int pp_pool_create(pp_pool **made, const pp_pool_options *options)
+int pp_pool_create(pp_pool **pool, const pp_pool_options *options)
 {
-    if (made == NULL)
+    if (pool == NULL)
         return -EINVAL;
     pp_spawned_link();
-    struct pp_pool *pool = pool_new();
-    if (pool == NULL)
+    struct pp_pool *made = pool_new();
+    if (made == NULL)
         return -ENOMEM;
-    int error = prepare(pool, options);
+    int error = prepare(made, options);
     if (error == 0)
-        error = pp_pool_prepare_server(pool); /* before this process has another thread for us */
+        error = pp_pool_prepare_server(made); /* before this process has another thread for us */
     if (error == 0)
-        error = start_manager(pool);
+        error = start_manager(made);
     if (error < 0) {
-        end_servers(pool);
-        pp_home_unref(&pool->home);
+        end_servers(made);
+        pp_home_unref(&made->home);
         return error;
     }
-    pp_pool_lock(pool);
-    error = pp_pool_begin(pool);
-    pp_pool_unlock(pool);
+    pp_pool_lock(made);
+    error = pp_pool_begin(made);
+    pp_pool_unlock(made);
     if (error < 0) {
-        pp_pool_destroy(pool);
+        pp_pool_destroy(made);
         return error;
     }
-    *made = pool;
+    *pool = made;
     return 0;
 }
 

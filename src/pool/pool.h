@@ -168,7 +168,7 @@ int pp_pool_begin(struct pp_pool *pool);
 int pp_pool_start_thread(pthread_t *thread, void *(*run)(void *), struct pp_pool *pool);
 
 /* options.c */
-int pp_pool_apply_options(struct pp_pool *pool, const pp_pool_options *options);
+int pp_pool_apply_options(struct pp_pool *pool, const pp_pool_options *given);
 int pp_pool_check_size(unsigned min_size, unsigned max_size); /* 0 or -EINVAL */
 
 /* submit.c */
@@ -203,7 +203,7 @@ bool pp_pool_deliver_one(struct pp_pool *pool);
 /* Callbacks of this pool that are running on the calling thread, and on others. */
 unsigned pp_pool_own_frames(const struct pp_pool *pool);
 unsigned pp_pool_other_frames(const struct pp_pool *pool);
-void    *pp_pool_daemon_main(void *pool);
+void    *pp_pool_daemon_main(void *data);
 
 /* workers.c: the number of workers, their births and ends. */
 void pp_pool_tend(struct pp_pool *pool);
@@ -245,7 +245,7 @@ enum pp_event_source { PP_SOURCE_WAKE, PP_SOURCE_BELL, PP_SOURCE_PIDFD, PP_SOURC
 int   pp_pool_watch_fd(struct pp_pool *pool, int fd, enum pp_event_source source, uint64_t id);
 void  pp_pool_forget_fd(struct pp_pool *pool, int fd);
 void  pp_pool_wake_manager(struct pp_pool *pool);
-void *pp_pool_manager_main(void *pool);
+void *pp_pool_manager_main(void *data);
 
 /* finalize.c */
 int pp_pool_shut_down(struct pp_pool *pool, double timeout, bool final);

@@ -49,16 +49,20 @@ static int add(struct pp_descendants *all, pid_t pid, int64_t grace)
 int pp_descendants_scan(struct pp_descendants *all, int64_t grace,
                         bool (*is_worker)(const void *workers, pid_t pid), const void *workers)
 {
-    char path[64];
-    int  error = 0;
-    int  pid = 0;
+    char   path[64];
+    char  *word = NULL;
+    size_t room = 0;
+    int    error = 0;
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
     FILE *children = fopen(path, "re");
     if (children == NULL)
         return -errno;
-    while (error == 0 && fscanf(children, "%d", &pid) == 1)
-        if (!is_worker(workers, pid) && find(all, pid) == NULL)
+    while (error == 0 && getdelim(&word, &room, ' ', children) > 0) {
+        pid_t pid = (pid_t)strtol(word, NULL, 10);
+        if (pid > 0 && !is_worker(workers, pid) && find(all, pid) == NULL)
             error = add(all, pid, grace);
+    }
+    free(word);
     (void)fclose(children);
     return error;
 }

@@ -10,8 +10,8 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -134,15 +134,15 @@ void pp_worker_send_bullet(struct pp_worker *worker)
 
 size_t pp_worker_resident(const struct pp_worker *worker)
 {
-    char          text[128];
-    unsigned long pages = 0;
-    ssize_t       size = pread(worker->statm, text, sizeof text - 1, 0);
+    char    text[128];
+    ssize_t size = pread(worker->statm, text, sizeof text - 1, 0);
     if (size <= 0)
         return 0;
     text[size] = '\0';
-    if (sscanf(text, "%*u %lu", &pages) != 1)
+    const char *second = strchr(text, ' '); /* size, resident, ...: in pages */
+    if (second == NULL)
         return 0;
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
+    return strtoul(second, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 bool pp_worker_active(const struct pp_worker *worker)

@@ -22,7 +22,7 @@
 
 #define NO (-1)
 
-static const signed char next_place[PP_PLACES][PP_EVENTS] = {
+static const short next_place[PP_PLACES][PP_EVENTS] = {
     /*             ACCEPT            SEND           BACK              DELAY             DUE               END            */
     [PP_PLACE_NEW] = {PP_PLACE_PENDING, NO, NO, NO, NO, NO},
     [PP_PLACE_PENDING] = {NO, PP_PLACE_SENT, NO, NO, NO, PP_PLACE_ENDED},
@@ -31,7 +31,7 @@ static const signed char next_place[PP_PLACES][PP_EVENTS] = {
     [PP_PLACE_ENDED] = {NO, NO, NO, NO, NO, NO},
 };
 
-_Static_assert(sizeof next_place == (size_t)PP_PLACES * PP_EVENTS, "a cell for each");
+_Static_assert(sizeof next_place == sizeof(short) * PP_PLACES * PP_EVENTS, "a cell for each");
 
 int pp_task_step(struct pp_task *task, enum pp_event event)
 {

@@ -10,8 +10,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,15 +26,24 @@ static bool is_seqpacket(int fd)
 /* Somebody may have set the variable by hand: then this is not a worker, and main runs. */
 static bool parse(const char *text, struct pp_birth *birth)
 {
-    int host_pid = 0;
-    int parent = 0;
-    int end = 0;
-    if (sscanf(text, PP_SPAWN_FORMAT "%n", &birth->tray, &birth->box, &birth->bell,
-               &birth->socket, &birth->host, &host_pid, &parent, &birth->slot, &end) != 8 ||
-        text[end] != '\0')
-        return false;
-    birth->host_pid = host_pid;
-    birth->parent = parent;
+    enum { NUMBERS = 8 };
+    int numbers[NUMBERS];
+    for (int i = 0; i < NUMBERS; i++) {
+        char *end = NULL;
+        long  number = strtol(text, &end, 10);
+        if (end == text || number < 0 || number > INT_MAX || *end != (i + 1 < NUMBERS ? ',' : '\0'))
+            return false;
+        numbers[i] = (int)number;
+        text = end + 1;
+    }
+    *birth = (struct pp_birth){.tray = numbers[0],
+                               .box = numbers[1],
+                               .bell = numbers[2],
+                               .socket = numbers[3],
+                               .host = numbers[4],
+                               .host_pid = numbers[5],
+                               .parent = numbers[6],
+                               .slot = (unsigned)numbers[7]};
     return is_seqpacket(birth->socket);
 }
 
