@@ -99,7 +99,8 @@ ssize_t pp_receive_message(int socket, void *data, size_t size, int *fds, size_t
     size_t room = fd_count != NULL ? *fd_count : 0;
     size_t count = 0;
     bool   overflow = take_descriptors(&message, fds, room, &count);
-    if (overflow || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+    /* MSG_CTRUNC alone: there was room, but the process has no descriptor left */
+    if (overflow || (message.msg_flags & MSG_TRUNC) != 0) {
         pp_close_all(fds, count);
         return -EBADMSG;
     }

@@ -71,8 +71,7 @@ void pp_pool_latch(struct pp_pool *pool, struct pp_task *task, struct pp_outcome
     (*counter_of(pool, outcome->state))++;
     task->outcome = outcome;
     pp_heap_remove(&pool->timers, &task->timer);
-    if (task->timeout > 0 || task->max_retries > 0)
-        pool->timed_tasks--;
+    pool->timed_tasks -= task->timed ? 1 : 0;
     pp_queue_leave(&pool->queue, task);
     pool->unfinished--;
     bool first = pool->ended_count == 0 && pool->ended_without_callbacks == 0;
@@ -121,7 +120,7 @@ void pp_pool_conclude(struct pp_pool *pool, struct pp_task *task, struct pp_outc
 {
     bool failed = outcome->state == PP_FAILED || outcome->state == PP_TIMED_OUT ||
                   outcome->state == PP_WORKER_LOST;
-    bool again = failed && task->attempts <= task->max_retries &&
+    bool again = failed && !task->no_retry && task->attempts <= task->max_retries &&
                  (pool->life == PP_LIFE_RUNNING || pool->life == PP_LIFE_DRAINING);
     if (!again) {
         pp_pool_latch(pool, task, outcome);
@@ -176,8 +175,12 @@ static struct pp_outcome *read_outcome(struct pp_worker *worker, uint64_t ticket
                                 .is_error = (flags & PP_RESULT_ERROR) != 0,
                                 .is_mapped = (flags & PP_RESULT_MAPPED) != 0,
                                 .fds = fds};
-    if ((flags & PP_RESULT_DESCRIPTORS) != 0)
+    if ((flags & PP_RESULT_DESCRIPTORS) != 0) {
         raw.fd_count = receive_parcel(worker, ticket, fds);
+        if (raw.fd_count == 0)
+            return pp_outcome_error(PP_FAILED, EMFILE, "EMFILE",
+                                    "the descriptors of the result could not be received", "", 0);
+    }
     if (!raw.is_mapped)
         raw.data = result_bytes(worker, result, sent, size);
     struct pp_outcome *outcome = NULL;
@@ -202,11 +205,12 @@ static void learn_size(struct pp_pool *pool, uint64_t size)
 static void learn_times(struct pp_pool *pool, struct pp_task *task, struct pp_result *result)
 {
     enum { SMOOTHING = 8 };
+    int64_t now = pp_clock_now();
     int64_t began = atomic_load_explicit(&result->began, memory_order_relaxed);
     int64_t ended = *(volatile int64_t *)&result->ended;
-    if (began < task->queued_at)
+    if (began < task->queued_at || began > now)
         began = task->queued_at;
-    if (ended < began || ended - began > PP_NEVER / 4)
+    if (ended < began || ended > now)
         ended = began;
     task->queue_wait = began - task->queued_at;
     task->run_time = ended - began;
@@ -228,7 +232,7 @@ static void take_result(struct pp_pool *pool, struct pp_worker *worker, uint64_t
     task->attempts++;
     worker->tasks_ended++;
     worker->slow = false;
-    pool->failures = 0;
+    pool->failures = pool->start_failures = 0;
     pp_pool_forget_sent(pool, worker, ticket);
     pp_pool_conclude(pool, task, outcome);
 }

@@ -156,6 +156,7 @@ static void watch_limits(struct pp_pool *pool, struct pp_worker *worker, struct 
     if (task->timeout > 0) {
         now = pp_clock_now();
         task->begun_at = 0;
+        task->sent_at = now;
         /* it cannot be over earlier than this; then limits.c knows when it began */
         pp_pool_set_timer(pool, &task->timer, PP_TIMER_LIMIT,
                           pp_deadline_after(now, task->timeout));
@@ -235,22 +236,33 @@ static bool has_room(const struct pp_pool *pool, const struct pp_worker *worker)
     return worker->inflight < depth_of(pool, worker);
 }
 
-/* An idle worker could not be given a task: false when that is the task's fault, which then has ended,
- * true when it is the worker's, which then is on its way out. */
-static bool blame_worker(struct pp_pool *pool, struct pp_worker *worker, struct pp_task *task,
-                         int error)
+static void try_again_later(struct pp_pool *pool)
+{
+    enum { AGAIN_NS = 10 * 1000 * 1000 };
+    if (pool->spawn_timer.index == 0)
+        pp_pool_set_timer(pool, &pool->spawn_timer, PP_TIMER_SPAWN, pp_clock_now() + AGAIN_NS);
+}
+
+/* A worker with an empty tray could not be given a task.  True: the reason is out of the way - the worker
+ * is on its way out, or the task has ended.  False: a shortage, which may pass. */
+static bool settle_refusal(struct pp_pool *pool, struct pp_worker *worker, struct pp_task *task,
+                           int error)
 {
     if (error == -EAGAIN || error == -EPIPE || error == -ECONNRESET) {
         /* nothing in its tray and still its socket is full, or closed */
         pp_pool_kill(pool, worker, PP_KILL_BROKEN, 0);
         return true;
     }
+    if (error == -ENOMEM || error == -ENOBUFS || error == -ETOOMANYREFS) {
+        try_again_later(pool);
+        return false;
+    }
     /* the kernel refuses these descriptors, whoever shall have them */
     pp_queue_remove(&pool->queue, task);
     pp_pool_latch(pool, task,
                   pp_outcome_error(PP_FAILED, -error, "SendError",
                                    "the arguments could not be sent to a worker", "", 0));
-    return false;
+    return true;
 }
 
 void pp_pool_refill(struct pp_pool *pool, struct pp_worker *worker)
@@ -261,7 +273,7 @@ void pp_pool_refill(struct pp_pool *pool, struct pp_worker *worker)
         int error = send_task(pool, worker, task);
         if (error == 0)
             sent = true;
-        else if (worker->inflight > 0 || blame_worker(pool, worker, task, error))
+        else if (worker->inflight > 0 || !settle_refusal(pool, worker, task, error))
             break;
     }
     if (sent)
@@ -282,15 +294,17 @@ static void share_with_idle(struct pp_pool *pool)
     }
 }
 
+/* One for each; the rest goes behind those that are short. */
 static void give_to_idle(struct pp_pool *pool)
 {
-    while (pool->idle_count > 0 && pool->queue.count > 0) {
+    struct pp_task *task = NULL;
+    while (pool->idle_count > 0 && (task = pp_queue_first(&pool->queue)) != NULL) {
         struct pp_worker *worker = PP_CONTAINER(pool->idle.next, struct pp_worker, link);
-        struct pp_task   *task = pp_queue_first(&pool->queue);
-        if (send_task(pool, worker, task) == 0)
+        int               error = send_task(pool, worker, task);
+        if (error == 0)
             pp_worker_wake(worker);
-        else
-            pp_pool_refill(pool, worker); /* it knows what to do about that */
+        else if (!settle_refusal(pool, worker, task, error))
+            return;
     }
 }
 
@@ -331,6 +345,7 @@ void pp_pool_forget_sent(struct pp_pool *pool, struct pp_worker *worker, uint64_
     sent->task->worker = NULL;
     free_places(worker, sent);
     *sent = (struct pp_sent){0};
+    pool->changes++;
     if (--worker->inflight > 0)
         pool->behind--;
     else

@@ -33,6 +33,19 @@ static void wait_until_gone(struct pp_pool *pool, int64_t deadline)
         error = pp_pool_observe(pool, deadline);
 }
 
+/* The same while tasks are executed; workers that are still being born have nothing to do then, and
+ * one that hangs in worker_init would keep us here. */
+static void drain(struct pp_pool *pool, int64_t deadline)
+{
+    int error = 0;
+    pp_pool_wake_manager(pool);
+    while (!all_gone(pool) && error == 0) {
+        if (pool->unfinished == 0 && pool->total == pool->starting)
+            return;
+        error = pp_pool_observe(pool, deadline);
+    }
+}
+
 static struct pp_outcome *dropped(void)
 {
     return pp_outcome_error(PP_CANCELLED, ECANCELED, "Cancelled",
@@ -131,26 +144,25 @@ static void close_to_submitters(struct pp_pool *pool)
     pthread_cond_broadcast(&pool->space);
 }
 
-/* Another thread is at it, or was: nothing is left to do. */
-static int join_shut_down(struct pp_pool *pool, bool final)
+/* Another thread is at it: wait for it, unless it may be waiting for our callback. */
+static void join_shut_down(struct pp_pool *pool)
 {
     while (pool->finalizing && pp_pool_own_frames(pool) == 0)
         (void)pp_pool_observe(pool, PP_NEVER);
-    pool->final = pool->final || final;
-    return 0;
 }
 
 int pp_pool_shut_down(struct pp_pool *pool, double timeout, bool final)
 {
     int64_t patience = pp_duration_ns(timeout);
+    pool->final = pool->final || final; /* first: nobody starts it again while we wait */
+    join_shut_down(pool);
     if (pool->life != PP_LIFE_RUNNING)
-        return join_shut_down(pool, final);
+        return 0;
     pool->finalizing = true;
-    pool->final = pool->final || final;
     pool->stopped_tasks = 0;
     pp_pool_watch(pool);
     close_to_submitters(pool);
-    wait_until_gone(pool, pp_deadline_after(pp_clock_now(), patience));
+    drain(pool, pp_deadline_after(pp_clock_now(), patience));
     if (!all_gone(pool))
         stop_workers(pool, patience);
     pool->life = PP_LIFE_STOPPED;
@@ -171,8 +183,12 @@ static int shut_down(pp_pool *pool, double timeout, bool final)
         return error;
     pp_home_ref(&pool->home);
     pp_pool_lock(pool);
-    int count = pp_pool_shut_down(pool, timeout, final);
+    int  count = pp_pool_shut_down(pool, timeout, final);
+    bool destroy = pool->destroy_later && !pool->finalizing;
+    pool->destroy_later = pool->destroy_later && !destroy;
     pp_pool_unlock(pool);
+    if (destroy)
+        pp_pool_release(pool);
     pp_home_unref(&pool->home);
     return count;
 }
@@ -192,11 +208,13 @@ int pp_pool_start_processing(pp_pool *pool)
     int error = pp_pool_check(pool);
     if (error < 0)
         return error;
+    pp_home_ref(&pool->home);
     pp_pool_lock(pool);
     if (pool->final)
         error = -ESHUTDOWN;
     else if (pool->life != PP_LIFE_RUNNING)
         error = pool->life == PP_LIFE_STOPPED && !pool->finalizing ? pp_pool_begin(pool) : -EBUSY;
     pp_pool_unlock(pool);
+    pp_home_unref(&pool->home);
     return error;
 }

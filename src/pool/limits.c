@@ -12,6 +12,9 @@
 
 #include <errno.h>
 
+/* A worker with nothing else to do has begun a task after this time, however busy the machine. */
+enum { UNTAKEN_NS = 2 * 1000 * 1000 * 1000 };
+
 void pp_pool_set_timer(struct pp_pool *pool, struct pp_timer *timer, enum pp_timer_kind kind,
                        int64_t when)
 {
@@ -30,9 +33,28 @@ static int64_t latch_beginning(struct pp_task *task, int64_t now)
         return task->begun_at;
     int64_t began = atomic_load_explicit(&pp_box_result(worker->box, task->ticket)->began,
                                          memory_order_relaxed);
-    /* the stamp of the ticket before may still stand there for an instant: never before queueing */
-    task->begun_at = began > now || began < task->queued_at ? now : began;
+    /* for an instant after the claim the stamp of an earlier ticket stands there */
+    task->begun_at = began > now || began < task->sent_at ? now : began;
     return task->begun_at;
+}
+
+/* It had nothing else to do and did not begin: it is stopped, or worse.  Another one may. */
+static void give_up_on(struct pp_pool *pool, struct pp_worker *worker, struct pp_task *task)
+{
+    if (pp_pool_recall(pool, worker, task)) {
+        (void)pp_task_step(task, PP_EVENT_BACK);
+        pp_queue_add(&pool->queue, task);
+    }
+    pp_pool_kill(pool, worker, PP_KILL_BROKEN, 0);
+}
+
+static void enforce(struct pp_pool *pool, struct pp_worker *worker, struct pp_task *task,
+                    int64_t deadline)
+{
+    if (deadline > pp_clock_now())
+        pp_pool_set_timer(pool, &task->timer, PP_TIMER_LIMIT, deadline);
+    else
+        pp_pool_kill(pool, worker, PP_KILL_TIMEOUT, task->ticket);
 }
 
 static void limit_due(struct pp_pool *pool, struct pp_task *task)
@@ -46,12 +68,12 @@ static void limit_due(struct pp_pool *pool, struct pp_task *task)
     pp_pool_harvest(pool, worker);
     if (pp_task_place(task) == PP_PLACE_SENT && task->worker == worker && task->ticket == ticket) {
         enum pp_slot_state state = pp_mailbox_state(pp_box_result(worker->box, ticket), ticket);
-        int64_t began = state == PP_SLOT_QUEUED ? now : latch_beginning(task, now);
-        int64_t deadline = pp_deadline_after(began, task->timeout);
-        if (deadline > now)
-            pp_pool_set_timer(pool, &task->timer, PP_TIMER_LIMIT, deadline);
-        else
-            pp_pool_kill(pool, worker, PP_KILL_TIMEOUT, ticket);
+        if (state == PP_SLOT_QUEUED && now - task->sent_at > UNTAKEN_NS)
+            give_up_on(pool, worker, task);
+        else {
+            int64_t began = state == PP_SLOT_QUEUED ? now : latch_beginning(task, now);
+            enforce(pool, worker, task, pp_deadline_after(began, task->timeout));
+        }
     }
     pp_task_unref(task);
 }

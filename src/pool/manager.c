@@ -19,11 +19,12 @@
 #include <signal.h>
 #include <sys/epoll.h>
 
-enum { EVENTS = 64, SOURCE_BITS = 8, STACK_BYTES = 256 * 1024 };
+enum { EVENTS = 64, SOURCE_BITS = 8 };
 
 int pp_pool_watch_fd(struct pp_pool *pool, int fd, enum pp_event_source source, uint64_t id)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.u64 = id << SOURCE_BITS | source};
+    uint32_t           edge = source == PP_SOURCE_BELL ? EPOLLET : 0;
+    struct epoll_event event = {.events = EPOLLIN | edge, .data.u64 = id << SOURCE_BITS | source};
     return epoll_ctl(pool->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
@@ -59,7 +60,7 @@ static void worker_event(struct pp_pool *pool, uint64_t incarnation, bool died)
         pp_pool_worker_dead(pool, worker);
         return;
     }
-    pp_bell_clear(worker->bell);
+    /* never read: the bell is watched for edges, and a task could make a read of it block */
     pp_pool_look_at_phase(pool, worker);
     pp_pool_harvest(pool, worker);
 }
@@ -124,26 +125,38 @@ static int64_t first_timer(const struct pp_pool *pool)
     return first != NULL ? first->when : PP_NEVER;
 }
 
+/* Do what can be done now; how long to sleep then, in ms.  What ended before its bell was armed may
+ * call for tending once more: then not at all. */
+static int settle(struct pp_pool *pool)
+{
+    run_timers(pool);
+    pp_pool_collect(pool);
+    pp_pool_dispatch(pool);
+    pp_pool_tend(pool);
+    uint64_t before = pool->changes;
+    pp_pool_arm(pool);
+    pp_pool_collect(pool);
+    return pool->changes != before ? 0 : sleep_limit(pool);
+}
+
 void *pp_pool_manager_main(void *data)
 {
     struct pp_pool    *pool = data;
     struct epoll_event events[EVENTS];
     pp_pool_lock(pool);
     while (!pool->quit) {
-        run_timers(pool);
-        pp_pool_collect(pool);
-        pp_pool_dispatch(pool);
-        pp_pool_tend(pool);
-        pp_pool_arm(pool);
-        pp_pool_collect(pool); /* what was done before its bell was armed */
-        int limit = sleep_limit(pool);
+        pool->managing = true;
+        int limit = settle(pool);
+        pool->managing = false;
         pool->sleeping_until = first_timer(pool);
         pp_pool_unlock(pool);
         int count = epoll_wait(pool->epoll, events, EVENTS, limit);
         pp_pool_lock(pool);
         pool->sleeping_until = 0;
+        pool->managing = true;
         for (int i = 0; i < count; i++)
             handle(pool, events[i].data.u64);
+        pool->managing = false;
     }
     pp_pool_unlock(pool);
     pp_home_unref(&pool->home);
@@ -152,19 +165,13 @@ void *pp_pool_manager_main(void *data)
 
 int pp_pool_start_thread(pthread_t *thread, void *(*run)(void *), struct pp_pool *pool)
 {
-    pthread_attr_t attributes;
-    sigset_t       all;
-    sigset_t       old;
-    int            error = -pthread_attr_init(&attributes);
-    if (error < 0)
-        return error;
-    /* the manager runs none of the program's code; the daemon's callbacks get the default size */
-    if (run == pp_pool_manager_main)
-        (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    sigset_t all;
+    sigset_t old;
     sigfillset(&all); /* a signal is handled by the program's own threads */
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    error = -pthread_create(thread, &attributes, run, pool);
+    /* the default stack: a worker goes on with the manager's when that makes its fork server, and
+     * the daemon's is for callbacks */
+    int error = -pthread_create(thread, NULL, run, pool);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attributes);
     return error;
 }

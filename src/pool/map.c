@@ -80,7 +80,9 @@ static int read_chunk(struct map *map, size_t *failed)
     if (error == 0 && pp_task_result(task) == NULL) {
         const struct pp_error *why = pp_task_error(task);
         error = -pp_error_errno(why);
-        *failed = chunk * map->chunk + (size_t)why->item;
+        /* which item is the worker's word: believed only as far as it can be true */
+        size_t last = items_in(map, chunk) - 1;
+        *failed = chunk * map->chunk + (why->item < last ? (size_t)why->item : last);
     } else if (error == 0) {
         error = pp_value_unpack(pp_task_result(task), "y", &data, &size);
         if (error == 0 && size != wanted)

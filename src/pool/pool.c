@@ -144,7 +144,7 @@ int pp_pool_begin(struct pp_pool *pool)
     pp_pool_tend(pool);
     pp_pool_wake_manager(pool);
     while (ready_count(pool) < pool->min_size && pool->life == PP_LIFE_RUNNING) {
-        if (pp_pool_hopeless(pool)) {
+        if (pp_pool_start_hopeless(pool)) {
             int error = start_error(pool);
             (void)pp_pool_shut_down(pool, 0, false);
             return error;
@@ -223,13 +223,9 @@ static void end_thread(pthread_t thread)
         pthread_join(thread, NULL);
 }
 
-void pp_pool_destroy(pp_pool *pool)
+void pp_pool_release(struct pp_pool *pool)
 {
-    enum { PATIENCE = 10 };
-    if (pool == NULL || pp_pool_check(pool) < 0)
-        return;
     pp_pool_lock(pool);
-    (void)pp_pool_shut_down(pool, PATIENCE, true);
     pool->quit = true;
     pp_pool_wake_manager(pool);
     pthread_cond_broadcast(&pool->deliver);
@@ -239,6 +235,21 @@ void pp_pool_destroy(pp_pool *pool)
         end_thread(pool->daemon);
     end_servers(pool);
     pp_home_unref(&pool->home);
+}
+
+void pp_pool_destroy(pp_pool *pool)
+{
+    enum { PATIENCE = 10 };
+    if (pool == NULL || pp_pool_check(pool) < 0)
+        return;
+    pp_pool_lock(pool);
+    (void)pp_pool_shut_down(pool, PATIENCE, true);
+    /* we are in a callback that another thread's finalize waits for: that thread does the rest */
+    pool->destroy_later = pool->finalizing;
+    bool release = !pool->destroy_later;
+    pp_pool_unlock(pool);
+    if (release)
+        pp_pool_release(pool);
 }
 
 /* ------------------------------------------------------------------------ changes */

@@ -68,7 +68,7 @@ struct pp_pool {
     enum pp_life life;
     bool         final; /* finalized: not to be started again */
     bool         finalizing; /* a thread is in finalize */
-    uint64_t     generation; /* of starts */
+    bool         destroy_later; /* by the thread that is in finalize */
 
     /* tasks */
     struct pp_queue queue;
@@ -96,7 +96,10 @@ struct pp_pool {
     unsigned           busy_count; /* with a task in the tray */
     struct pp_list     idle; /* ready, nothing in the tray; the last to become so first */
     struct pp_list     busy; /* something in the tray, in whatever state */
-    struct pp_server  *server; /* shared by all workers unless the method is fork */
+    struct pp_server  *server; /* makes all workers, unless the method is fork; watches orphans */
+    bool               orphans; /* workers live whose fork server died, and no other watches them */
+    bool               managing; /* the manager holds the lock: only it makes fork servers */
+    uint64_t           changes;  /* counts what may call for tending */
     struct pp_list     servers;
     uint64_t           next_server;
     uint64_t           next_incarnation;
@@ -164,7 +167,7 @@ void pp_pool_progress(struct pp_pool *pool);
 /* Take tasks, and wait for min_size workers: 0, or why they cannot be had. */
 int pp_pool_begin(struct pp_pool *pool);
 
-/* A thread of the pool's own: every signal blocked, a small stack.  0 or -errno. */
+/* A thread of the pool's own, with every signal blocked: 0 or -errno. */
 int pp_pool_start_thread(pthread_t *thread, void *(*run)(void *), struct pp_pool *pool);
 
 /* options.c */
@@ -218,6 +221,8 @@ void pp_pool_bury(struct pp_pool *pool, struct pp_worker *worker);
 void pp_pool_set_worker_state(struct pp_pool *pool, struct pp_worker *worker,
                               enum pp_worker_state state);
 bool pp_pool_hopeless(const struct pp_pool *pool);
+/* The last ones that were started all died before they were ready, or could not be started. */
+bool pp_pool_start_hopeless(const struct pp_pool *pool);
 /* Set the clock by which an idle worker above min_size leaves. */
 void pp_pool_start_retirement(struct pp_pool *pool, struct pp_worker *worker);
 int  pp_pool_grow_slots(struct pp_pool *pool, unsigned count);
@@ -225,6 +230,8 @@ int  pp_pool_grow_slots(struct pp_pool *pool, unsigned count);
 /* spawn.c: fork servers and what they report. */
 /* Make the shared fork server, if the start method has one. */
 int  pp_pool_prepare_server(struct pp_pool *pool);
+/* Have workers whose fork server died watched by another: 0 or -errno. */
+int  pp_pool_adopt_orphans(struct pp_pool *pool);
 int  pp_pool_spawn(struct pp_pool *pool);
 void pp_pool_hear_server(struct pp_pool *pool, struct pp_server *server);
 struct pp_server *pp_pool_find_server(const struct pp_pool *pool, uint64_t id); /* or NULL */
@@ -249,5 +256,8 @@ void *pp_pool_manager_main(void *data);
 
 /* finalize.c */
 int pp_pool_shut_down(struct pp_pool *pool, double timeout, bool final);
+
+/* pool.c: the rest of destroy, once the pool has stopped for good. */
+void pp_pool_release(struct pp_pool *pool);
 
 #endif

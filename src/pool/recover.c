@@ -98,8 +98,8 @@ static bool saw_ruin(const struct pp_worker *worker)
 static bool had_begun(struct pp_worker *worker, uint64_t ticket, bool none_lost)
 {
     enum pp_slot_state state = pp_mailbox_state(pp_box_result(worker->box, ticket), ticket);
-    if (state == PP_SLOT_RUNNING)
-        return true;
+    if (state == PP_SLOT_RUNNING || state == PP_SLOT_DONE)
+        return true; /* done behind one that is lost: not in order, but it was begun */
     return state == PP_SLOT_BROKEN && none_lost && !saw_ruin(worker);
 }
 

@@ -59,25 +59,51 @@ static int start_server(struct pp_pool *pool, struct pp_server **started)
     return 0;
 }
 
-/* Workers of a fork server that died: the new one ends them when the host dies. */
-static void adopt_orphans(struct pp_pool *pool, struct pp_server *server)
-{
-    struct pp_order order = {.kind = PP_ORDER_ADOPT};
-    for (unsigned i = 0; i < pool->slot_count; i++) {
-        struct pp_worker *worker = pool->workers[i];
-        if (worker != NULL && worker->server == NULL && worker->pidfd >= 0)
-            (void)pp_server_order(server, &order, &worker->pidfd, 1);
-    }
-}
-
 int pp_pool_prepare_server(struct pp_pool *pool)
 {
     if (pool->start_method == PP_START_FORK || pool->server != NULL)
         return 0;
-    int error = start_server(pool, &pool->server);
+    return start_server(pool, &pool->server);
+}
+
+/* A worker whose fork server died, and that no other has been told of. */
+static bool is_unwatched(const struct pp_pool *pool, const struct pp_worker *worker)
+{
+    return worker != NULL && worker->server == NULL && worker->pidfd >= 0 &&
+           (pool->server == NULL || worker->watched_by != pool->server->id);
+}
+
+/* Tell the fork server of as many as one message carries: their number, or -errno. */
+static int adopt_some(struct pp_pool *pool)
+{
+    struct pp_order order = {.kind = PP_ORDER_ADOPT};
+    int             fds[PP_MAX_DESCRIPTORS];
+    size_t          count = 0;
+    for (unsigned i = 0; i < pool->slot_count && count < PP_MAX_DESCRIPTORS; i++)
+        if (is_unwatched(pool, pool->workers[i]))
+            fds[count++] = pool->workers[i]->pidfd;
+    int error = count > 0 ? pp_server_order(pool->server, &order, fds, count) : 0;
+    for (unsigned i = 0; error == 0 && count > 0 && i < pool->slot_count; i++) {
+        struct pp_worker *worker = pool->workers[i];
+        if (!is_unwatched(pool, worker))
+            continue;
+        worker->watched_by = pool->server->id;
+        if (worker->pidfd == fds[count - 1])
+            break;
+    }
+    return error < 0 ? error : (int)count;
+}
+
+int pp_pool_adopt_orphans(struct pp_pool *pool)
+{
+    int error = pool->server == NULL ? start_server(pool, &pool->server) : 0;
+    int told = error;
+    do
+        told = error < 0 ? error : adopt_some(pool);
+    while (told > 0);
     if (error == 0)
-        adopt_orphans(pool, pool->server);
-    return error;
+        pool->orphans = told == 0 ? false : pool->orphans;
+    return told;
 }
 
 /* The fork server for the next worker: the shared one, or one made from the host of now. */
@@ -111,23 +137,26 @@ static int order_worker(struct pp_pool *pool, struct pp_worker *worker, struct p
     int error = pp_pool_watch_fd(pool, worker->bell, PP_SOURCE_BELL, worker->incarnation);
     if (error == 0)
         error = pp_server_order(server, &order, fds, PP_SPAWN_DESCRIPTORS);
-    return error;
+    /* its socket is full of orders; any other -EAGAIN is a shortage, and a failure */
+    return error == -EAGAIN ? -EBUSY : error;
 }
 
 int pp_pool_spawn(struct pp_pool *pool)
 {
     struct pp_worker *worker = NULL;
     struct pp_server *server = NULL;
-    int error = pp_worker_create(&worker, free_slot(pool), pool->next_incarnation + 1);
+    /* the server first: it inherits nothing of a worker that does not exist yet */
+    int error = server_for_spawn(pool, &server);
     if (error < 0)
         return error;
-    error = server_for_spawn(pool, &server);
+    error = pp_worker_create(&worker, free_slot(pool), pool->next_incarnation + 1);
     if (error == 0)
         error = order_worker(pool, worker, server);
     if (error < 0) {
-        pp_pool_forget_fd(pool, worker->bell);
+        if (worker != NULL)
+            pp_pool_forget_fd(pool, worker->bell);
         pp_worker_free(worker);
-        if (server != NULL && server != pool->server)
+        if (server != pool->server)
             pp_pool_server_dead(pool, server);
         return error;
     }
@@ -200,12 +229,16 @@ static void born(struct pp_pool *pool, struct pp_worker *worker, pid_t pid, int 
     worker->pidfd = pidfd;
     pp_pool_set_worker_state(pool, worker, PP_WORKER_BORN);
     pool->counts.workers_started++;
-    int error = pp_pool_watch_fd(pool, pidfd, PP_SOURCE_PIDFD, worker->incarnation);
+    /* without a descriptor left for its pidfd it cannot be watched */
+    int error = pidfd >= 0
+                    ? pp_pool_watch_fd(pool, pidfd, PP_SOURCE_PIDFD, worker->incarnation)
+                    : -EMFILE;
     if (error == 0)
         error = send_go(pool, worker);
-    if (error < 0) { /* it cannot be watched or told to start: it is of no use */
+    if (error < 0) { /* of no use: it never gets its go, and leaves */
         worker->init_error = error;
-        pp_pool_kill(pool, worker, PP_KILL_BROKEN, 0);
+        pp_pool_bury(pool, worker);
+        return;
     }
     if (pool->life == PP_LIFE_STOPPING)
         pp_pool_kill(pool, worker, PP_KILL_FINALIZE, 0);
@@ -240,6 +273,16 @@ static void hear(struct pp_pool *pool, const struct pp_report *report, int pidfd
     }
 }
 
+/* It is ending: no order reaches it any more.  Its pidfd tells when it has ended, and can be
+ * collected. */
+static void server_closed(struct pp_pool *pool, struct pp_server *server)
+{
+    pp_pool_forget_fd(pool, server->socket);
+    pp_close(&server->socket);
+    if (pool->server == server)
+        pool->server = NULL;
+}
+
 void pp_pool_hear_server(struct pp_pool *pool, struct pp_server *server)
 {
     struct pp_report report;
@@ -253,7 +296,7 @@ void pp_pool_hear_server(struct pp_pool *pool, struct pp_server *server)
             return; /* it had one worker, and that is buried */
     }
     if (result < 0)
-        pp_pool_server_dead(pool, server);
+        server_closed(pool, server);
 }
 
 void pp_pool_server_dead(struct pp_pool *pool, struct pp_server *server)
@@ -273,6 +316,7 @@ void pp_pool_server_dead(struct pp_pool *pool, struct pp_server *server)
         if (worker == NULL || worker->server != server)
             continue;
         worker->server = NULL;
+        pool->orphans = true; /* the next fork server is told of it */
         if (worker->pidfd < 0 || worker->state == PP_WORKER_DEAD)
             pp_pool_bury(pool, worker); /* unborn; or dead, and nobody will tell its status */
     }

@@ -54,14 +54,14 @@ static int wait_for_place(struct pp_pool *pool, bool blocking, int64_t deadline)
     return error;
 }
 
-static int reserve_timers(struct pp_pool *pool, const struct pp_task *task)
+static int reserve_timers(struct pp_pool *pool, struct pp_task *task)
 {
     if (task->timeout == 0 && task->max_retries == 0)
         return 0;
     int error = pp_heap_reserve(&pool->timers,
                                 pool->timed_tasks + 1 + (size_t)pool->slot_count * 3 + 1);
-    if (error == 0)
-        pool->timed_tasks++;
+    task->timed = error == 0;
+    pool->timed_tasks += task->timed ? 1 : 0;
     return error;
 }
 
@@ -110,6 +110,7 @@ static void refuse_if_hopeless(struct pp_pool *pool)
 int pp_pool_submit(struct pp_pool *pool, struct pp_task *task, bool blocking, int64_t deadline)
 {
     int error = 0;
+    pp_home_ref(&pool->home); /* another thread may destroy the pool while this one waits */
     pp_pool_lock(pool);
     if (pp_task_place(task) != PP_PLACE_NEW)
         error = -EALREADY;
@@ -131,6 +132,7 @@ int pp_pool_submit(struct pp_pool *pool, struct pp_task *task, bool blocking, in
         refuse_if_hopeless(pool);
     }
     pp_pool_unlock(pool);
+    pp_home_unref(&pool->home);
     return error;
 }
 

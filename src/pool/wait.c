@@ -220,22 +220,29 @@ static struct pp_outcome *cancelled_before(void)
                             0);
 }
 
+static int cancel_by_place(struct pp_pool *pool, struct pp_task *task);
+
 /* What waits behind comes back first: either this task is what runs, or it can be taken back too. */
-static void cancel_in_tray(struct pp_pool *pool, struct pp_task *task)
+static int cancel_in_tray(struct pp_pool *pool, struct pp_task *task)
 {
     struct pp_worker *worker = task->worker;
     if (pp_pool_recall(pool, worker, task)) {
         pp_pool_latch(pool, task, cancelled_before());
-        return;
+        return 0;
     }
     uint64_t ticket = task->ticket;
     pp_pool_recall_behind(pool, worker);
     pp_pool_harvest(pool, worker); /* it may have ended by now */
     if (pp_task_place(task) != PP_PLACE_SENT || task->worker != worker || task->ticket != ticket)
-        return;
-    task->max_retries = task->attempts; /* a cancelled task is not tried again */
+        return pp_task_place(task) == PP_PLACE_ENDED ? -EALREADY : cancel_by_place(pool, task);
+    if (worker->state == PP_WORKER_KILLED || worker->state == PP_WORKER_DEAD) {
+        task->no_retry = true;
+        return worker->reason == PP_KILL_CANCEL ? 0 : -EALREADY; /* its end has another reason */
+    }
+    task->no_retry = true;
     atomic_store_explicit(&worker->tray->cancelled, ticket, memory_order_relaxed);
     pp_pool_kill(pool, worker, PP_KILL_CANCEL, ticket);
+    return 0;
 }
 
 static int cancel_by_place(struct pp_pool *pool, struct pp_task *task)
@@ -253,10 +260,7 @@ static int cancel_by_place(struct pp_pool *pool, struct pp_task *task)
         pp_pool_latch(pool, task, cancelled_before());
         return 0;
     default:
-        cancel_in_tray(pool, task);
-        return pp_task_place(task) == PP_PLACE_ENDED && task->outcome->state != PP_CANCELLED
-                   ? -EALREADY
-                   : 0;
+        return cancel_in_tray(pool, task);
     }
 }
 

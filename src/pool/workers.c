@@ -34,6 +34,7 @@ void pp_pool_set_worker_state(struct pp_pool *pool, struct pp_worker *worker,
         pp_heap_remove(&pool->timers, &worker->idle);
     }
     worker->state = state;
+    pool->changes++;
     pool->active -= was_active && !pp_worker_active(worker) ? 1 : 0;
     pool->starting -= was_starting && !is_starting(state) ? 1 : 0;
 }
@@ -173,7 +174,7 @@ void pp_pool_bury(struct pp_pool *pool, struct pp_worker *worker)
     if (!in_order)
         pool->counts.workers_died++;
     if (worker->tasks_ended == 0 && !in_order && !killed && pool->life != PP_LIFE_STOPPING) {
-        pool->start_failures += worker->ready ? 0 : 1;
+        pool->start_failures = worker->ready ? 0 : pool->start_failures + 1;
         pp_pool_note_failure(pool, worker->init_error,
                              worker->status_known ? worker->wait_status : 0);
     }
@@ -203,19 +204,47 @@ static bool should_grow(const struct pp_pool *pool)
            pool->idle_count == 0 && pp_pool_waiting(pool) > pool->starting;
 }
 
+/* A new fork server goes on with the stack of the thread that makes it, and so do its workers: only
+ * the manager's is known to be large enough. */
+static bool left_to_manager(struct pp_pool *pool)
+{
+    bool needs_server = pool->start_method == PP_START_FORK || pool->server == NULL;
+    if (!needs_server || pool->managing)
+        return false;
+    pp_pool_wake_manager(pool);
+    return true;
+}
+
+static bool backing_off(const struct pp_pool *pool)
+{
+    return pool->failures > 0 && pp_clock_now() < pool->spawn_not_before; /* its timer is set */
+}
+
+static void spawning_failed(struct pp_pool *pool, int error)
+{
+    pool->start_failures++;
+    pp_pool_note_failure(pool, error, 0);
+}
+
+static void watch_orphans(struct pp_pool *pool)
+{
+    if (!pool->orphans || backing_off(pool) || left_to_manager(pool))
+        return;
+    int error = pp_pool_adopt_orphans(pool);
+    if (error < 0)
+        pp_pool_note_failure(pool, error, 0);
+}
+
 static void grow(struct pp_pool *pool)
 {
     while (pool->total < pool->max_size && (pool->active < wanted(pool) || should_grow(pool))) {
-        int64_t now = pool->failures > 0 ? pp_clock_now() : PP_NEVER;
-        if (now < pool->spawn_not_before)
-            return; /* its timer is set */
+        if (backing_off(pool) || left_to_manager(pool))
+            return;
         int error = pp_pool_spawn(pool);
-        if (error == -EAGAIN)
+        if (error == -EBUSY)
             return; /* the fork server has orders enough; its next report brings us here again */
-        if (error < 0) {
-            pool->start_failures++;
-            pp_pool_note_failure(pool, error, 0);
-        }
+        if (error < 0)
+            spawning_failed(pool, error);
     }
 }
 
@@ -262,11 +291,16 @@ static void shrink_busy(struct pp_pool *pool)
     }
 }
 
+bool pp_pool_start_hopeless(const struct pp_pool *pool)
+{
+    enum { TRIES = 5 };
+    return pool->start_failures >= TRIES;
+}
+
 /* No worker can be had, again and again: what waits is told so. */
 bool pp_pool_hopeless(const struct pp_pool *pool)
 {
-    enum { TRIES = 5 };
-    return pool->start_failures >= TRIES && pool->active == pool->starting &&
+    return pp_pool_start_hopeless(pool) && pool->active == pool->starting &&
            pool->busy_count == 0;
 }
 
@@ -294,13 +328,14 @@ static void fail_what_waits(struct pp_pool *pool)
 
 void pp_pool_tend(struct pp_pool *pool)
 {
+    watch_orphans(pool);
     grow(pool);
     shrink(pool);
     shrink_busy(pool);
-    if (pp_pool_hopeless(pool)) {
+    if (pp_pool_hopeless(pool))
         fail_what_waits(pool);
+    if (pp_pool_start_hopeless(pool))
         pp_pool_progress(pool); /* whoever waits for workers is told, too */
-    }
 }
 
 int pp_pool_grow_slots(struct pp_pool *pool, unsigned count)

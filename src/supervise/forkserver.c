@@ -104,7 +104,7 @@ static void send_letters(struct server *server)
         size_t         count = letter->pidfd >= 0 ? 1 : 0;
         int error = pp_send_message(server->start.socket, &letter->report, sizeof letter->report,
                                     &letter->pidfd, count, MSG_DONTWAIT);
-        if (error == -EAGAIN || error == -ENOBUFS || error == -ENOMEM)
+        if (error == -EAGAIN || error == -ENOBUFS || error == -ENOMEM || error == -ETOOMANYREFS)
             break;
         /* any other failure: the host is gone, and its pidfd will say so */
         pp_close(&letter->pidfd);
@@ -176,7 +176,7 @@ static void spawn(struct server *server, const struct pp_order *order, int *fds,
     pid_t            self = getpid();
     pid_t            pid = -1;
     int              pidfd = -1;
-    answer.value = count == PP_SPAWN_DESCRIPTORS ? reserve(server) : -EBADMSG;
+    answer.value = count == PP_SPAWN_DESCRIPTORS ? reserve(server) : -EMFILE;
     if (answer.value == 0) {
         pid = fork();
         answer.value = pid < 0 ? -errno : 0;
@@ -301,17 +301,19 @@ static void adopt(struct server *server, int *fds, size_t count)
 static void obey(struct server *server)
 {
     struct pp_order order;
-    int             fds[PP_SPAWN_DESCRIPTORS];
-    size_t          count = PP_SPAWN_DESCRIPTORS;
+    int             fds[PP_MAX_DESCRIPTORS];
+    size_t          count = PP_MAX_DESCRIPTORS;
     ssize_t size = pp_receive_message(server->start.socket, &order, sizeof order, fds, &count,
                                       MSG_DONTWAIT);
     if (size == -EAGAIN)
         return;
-    if (size != (ssize_t)sizeof order) {
+    if (size == 0 || size == -ECONNRESET) {
         /* the host closed the pool's end without a word: as good as dead */
         begin_ending(server, server->start.setup->orphan_grace);
         return;
     }
+    if (size != (ssize_t)sizeof order)
+        return; /* a shortage of memory: the host asks again when it gets no answer */
     if (order.kind == PP_ORDER_SPAWN)
         spawn(server, &order, fds, count);
     else if (order.kind == PP_ORDER_ADOPT)

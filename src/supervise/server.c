@@ -51,9 +51,9 @@ static int fork_server(struct pp_server *server, struct start *start)
     server->pid = pp_hidden_fork(start_in_child, start, &server->pidfd);
     pp_close(&pair[1]);
     pp_close(&start->server.host);
-    if (server->pid < 0) {
+    if (server->pid <= 0) {
         pp_close(&pair[0]);
-        return server->pid;
+        return server->pid < 0 ? server->pid : -ECHILD;
     }
     server->socket = pair[0];
     return 0;
@@ -94,11 +94,8 @@ int pp_server_read(const struct pp_server *server, struct pp_report *report, int
         pp_receive_message(server->socket, report, sizeof *report, pidfd, &count, MSG_DONTWAIT);
     if (size == -EAGAIN)
         return 0;
-    if (size == (ssize_t)sizeof *report)
-        return 1;
-    if (count > 0)
-        pp_close(pidfd);
-    return -EPIPE;
+    /* without a descriptor left here, the report comes without its pidfd */
+    return size == (ssize_t)sizeof *report ? 1 : -EPIPE;
 }
 
 void pp_server_kill(const struct pp_server *server)

@@ -48,6 +48,7 @@ struct pp_worker {
     enum pp_kill_reason  reason;
     uint64_t             reason_ticket; /* the task it was killed for */
     struct pp_server    *server;        /* NULL: its fork server died */
+    uint64_t             watched_by;    /* then: id of the one that was told of it */
     struct pp_tray      *tray;
     struct pp_box       *box;
     int                  tray_fd; /* until the order is sent */

@@ -57,6 +57,8 @@ struct pp_task {
     _Atomic unsigned char  place; /* enum pp_place */
     bool                   use_pool_callbacks;
     bool                   blocking;
+    bool                   timed;    /* counted among those that may need a timer */
+    bool                   no_retry; /* it was cancelled */
     uint16_t               flags;   /* enum pp_request_flags */
     uint64_t               id;
     uint64_t               order; /* of acceptance: FIFO among equals */
@@ -79,6 +81,7 @@ struct pp_task {
 
     struct pp_worker      *worker; /* while SENT */
     uint64_t               ticket;
+    int64_t                sent_at;  /* when it has a time limit */
     int64_t                begun_at; /* latched when a deadline was first looked at; 0: not yet */
     pid_t                  worker_pid; /* of the last attempt */
     int64_t                queued_at;

@@ -139,7 +139,7 @@ _Noreturn void pp_worker_main(const struct pp_birth *birth, const struct pp_setu
     self = (struct pp_worker_self){
         .bell = birth->bell, .socket = birth->socket, .slot = birth->slot, .ticket = 1};
     default_signals();
-    pp_orphan_watch(birth->host, birth->host_pid, birth->parent);
+    pp_orphan_watch(birth->host, birth->host_pid, birth->parent, birth->socket);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* cannot fail with these arguments */
     int error = map_shared(&self, birth);
     if (pp_receive_message(self.socket, &go, sizeof go, NULL, NULL, 0) != (ssize_t)sizeof go ||

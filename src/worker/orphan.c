@@ -2,8 +2,10 @@
  * orphan.c - what a worker does when its fork server dies.
  *
  * While the fork server lives it watches the host for all of us.  When it dies alone, the host
- * makes another one that watches us by our pidfds, and there is nothing to do here.  When both
- * died, nobody is left to end this worker: it ends itself, SIGTERM now and SIGKILL after the grace.
+ * makes another one that watches us by our pidfds.  When both died, nobody is left to end this
+ * worker: it ends itself, SIGTERM now and SIGKILL after the grace.  The host may die between the
+ * fork server and the new one: from the fork server's death on, the end of the socket to the host
+ * raises the same signal again.
  *
  * The kernel tells us by SIGURG (PR_SET_PDEATHSIG).  Its default is to be ignored, so a task that
  * resets all its handlers is not killed by a fork server's death.
@@ -15,6 +17,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -23,42 +26,68 @@
 #include <unistd.h>
 
 static struct {
+    int     socket;
     int     host_pidfd;
     pid_t   host_pid;
     int64_t grace;
     timer_t kill_timer; /* delivers SIGKILL: cannot be blocked or forgotten by a task */
     bool    has_timer;
+    bool    ending;
 } orphan;
 
 /* A task may have closed the pidfd; then the pid is the best that is left. */
 static bool host_is_dead(void)
 {
-    struct pollfd entry = {.fd = orphan.host_pidfd, .events = POLLIN};
-    if (poll(&entry, 1, 0) == 1 && (entry.revents & POLLNVAL) == 0)
-        return (entry.revents & POLLIN) != 0;
+    struct pollfd entries[2] = {{.fd = orphan.host_pidfd, .events = POLLIN},
+                                {.fd = orphan.socket}};
+    if (poll(entries, 2, 0) > 0 && ((entries[0].revents & POLLIN) != 0 ||
+                                    (entries[1].revents & POLLHUP) != 0))
+        return true;
     return kill(orphan.host_pid, 0) < 0 && errno == ESRCH;
+}
+
+static void end_myself(void)
+{
+    struct itimerspec when = {.it_value = pp_timespec(orphan.grace)};
+    if (orphan.ending)
+        return;
+    orphan.ending = true;
+    if (orphan.grace == 0 || !orphan.has_timer)
+        (void)kill(getpid(), SIGKILL);
+    (void)timer_settime(orphan.kill_timer, 0, &when, NULL);
+    (void)kill(getpid(), SIGTERM);
+}
+
+/* Have SIGURG again when something happens on the socket, such as its end.  Failures: a task closed
+ * it, and then the new fork server is the only watch. */
+static void watch_socket(void)
+{
+    (void)fcntl(orphan.socket, F_SETOWN, getpid());
+    (void)fcntl(orphan.socket, F_SETSIG, SIGURG);
+    (void)fcntl(orphan.socket, F_SETFL, fcntl(orphan.socket, F_GETFL) | O_ASYNC);
 }
 
 static void fork_server_died(int signal)
 {
     int saved = errno;
     (void)signal;
-    if (host_is_dead()) {
-        struct itimerspec when = {.it_value = pp_timespec(orphan.grace)};
-        if (orphan.grace == 0 || !orphan.has_timer)
-            (void)kill(getpid(), SIGKILL);
-        (void)timer_settime(orphan.kill_timer, 0, &when, NULL);
-        (void)kill(getpid(), SIGTERM);
+    bool dead = host_is_dead();
+    if (!dead) {
+        watch_socket();
+        dead = host_is_dead(); /* it may have died before the watch began */
     }
+    if (dead)
+        end_myself();
     errno = saved;
 }
 
-void pp_orphan_watch(int host_pidfd, pid_t host_pid, pid_t fork_server)
+void pp_orphan_watch(int host_pidfd, pid_t host_pid, pid_t fork_server, int socket)
 {
     struct sigevent  event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
     struct sigaction action = {.sa_handler = fork_server_died, .sa_flags = SA_RESTART};
     orphan.host_pidfd = host_pidfd;
     orphan.host_pid = host_pid;
+    orphan.socket = socket;
     orphan.grace = PP_SECOND_NS;
     orphan.has_timer = timer_create(CLOCK_MONOTONIC, &event, &orphan.kill_timer) == 0;
     (void)sigaction(SIGURG, &action, NULL);

@@ -134,10 +134,22 @@ static void write_error(struct pp_call *call)
     call->result->flags = PP_RESULT_ERROR;
 }
 
+/* The callable returned nothing: that is null, in MessagePack the byte 0xc0. */
+static void return_null(struct pp_call *call)
+{
+    call->result->data[0] = 0xc0;
+    call->result->size = 1;
+    call->result->flags = 0;
+}
+
 static void write_outcome(struct pp_call *call)
 {
     if (call->raised.error == 0) {
         bool is_bytes = call->reply.is_bytes;
+        if (!is_bytes && call->reply.bytes.size == 0) {
+            return_null(call);
+            return;
+        }
         int  error = write_reply(call, is_bytes ? PP_RESULT_BYTES : 0);
         if (error == 0)
             return;
