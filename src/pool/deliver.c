@@ -31,6 +31,12 @@ static void run_callbacks(struct pp_task *task, pp_result_fn *callback,
         exception_callback(task, outcome->error, userdata);
 }
 
+static void silence_when_nothing_is_due(struct pp_pool *pool)
+{
+    if (pool->fd_used && pool->ended_count == 0 && pool->ended_without_callbacks == 0)
+        pp_bell_clear(pool->ready_fd);
+}
+
 bool pp_pool_deliver_one(struct pp_pool *pool)
 {
     struct pp_list *link = pp_list_take_first(&pool->ended);
@@ -41,6 +47,7 @@ bool pp_pool_deliver_one(struct pp_pool *pool)
     pp_result_fn    *callback = pool->callback;
     pp_exception_fn *exception_callback = pool->exception_callback;
     pool->ended_count--;
+    silence_when_nothing_is_due(pool);
     pp_list_append(&pool->frames, &frame.link);
     pp_pool_unlock(pool);
     run_callbacks(task, callback, exception_callback, pool->userdata);
@@ -78,13 +85,9 @@ static uint64_t take_uncalled(struct pp_pool *pool)
 {
     uint64_t count = pool->ended_without_callbacks;
     pool->ended_without_callbacks = 0;
+    if (count > 0)
+        silence_when_nothing_is_due(pool);
     return count;
-}
-
-static void silence_when_nothing_is_due(struct pp_pool *pool)
-{
-    if (pool->fd_used && pool->ended_count == 0 && pool->ended_without_callbacks == 0)
-        pp_bell_clear(pool->ready_fd);
 }
 
 static int as_count(uint64_t count)
@@ -104,7 +107,6 @@ int pp_pool_process_results(pp_pool *pool)
     /* callbacks that queue further tasks do not keep us here for ever */
     for (size_t due = pool->ended_count; due > 0 && pp_pool_deliver_one(pool); due--)
         count++;
-    silence_when_nothing_is_due(pool);
     pp_pool_unlock(pool);
     pp_home_unref(&pool->home);
     return as_count(count);
@@ -141,7 +143,6 @@ int pp_pool_process_all_results(pp_pool *pool, double timeout)
             break;
         error = pp_pool_observe(pool, deadline);
     }
-    silence_when_nothing_is_due(pool);
     pp_pool_unwatch(pool);
     error = pool->unprocessed > not_waited_for(pool) ? error : 0;
     pp_pool_unlock(pool);
@@ -157,7 +158,6 @@ void *pp_pool_daemon_main(void *data)
         if (pp_pool_deliver_one(pool))
             continue;
         (void)take_uncalled(pool);
-        silence_when_nothing_is_due(pool);
         if (!pool->quit)
             pthread_cond_wait(&pool->deliver, &pool->lock);
     }

@@ -150,6 +150,7 @@ int pp_pool_map(pp_pool *pool, pp_callable callable, const void *items, size_t i
         return error;
     unsigned workers = pp_pool_max_size(pool);
     map.chunk = chunk > 0 ? chunk : choose_chunk(&map, workers);
+    map.chunk = map.chunk < count ? map.chunk : count;
     map.size = (size_t)workers * WINDOW;
     map.window = calloc(map.size, sizeof(pp_task *));
     if (map.window == NULL)

@@ -260,6 +260,9 @@ static void apply_size(struct pp_pool *pool, unsigned min_size, unsigned max_siz
     pool->max_size = max_size;
     for (struct pp_list *link = pool->idle.next; link != &pool->idle; link = link->next)
         pp_pool_start_retirement(pool, PP_CONTAINER(link, struct pp_worker, link));
+    for (unsigned slot = max_size; slot < pool->slot_count; slot++)
+        if (pool->workers[slot] != NULL) /* their numbers are no longer given */
+            pp_pool_retire(pool, pool->workers[slot]);
     if (pool->life == PP_LIFE_RUNNING) {
         pp_pool_tend(pool);
         pp_pool_dispatch(pool);

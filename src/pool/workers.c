@@ -95,6 +95,8 @@ static void now_ready(struct pp_pool *pool, struct pp_worker *worker)
     worker->ready = true;
     open_statm(pool, worker);
     pp_pool_now_idle(pool, worker);
+    if (worker->slot >= pool->max_size) /* a resize came in between */
+        pp_pool_retire(pool, worker);
     if (pool->max_age > 0)
         pp_pool_set_timer(pool, &worker->age, PP_TIMER_AGE,
                           pp_deadline_after(pp_clock_now(), pool->max_age));

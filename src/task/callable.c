@@ -16,25 +16,51 @@
 #include <limits.h>
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static void describe_address(struct pp_shipped *shipped, const void *address, uint8_t kind)
+/* An object that was opened by a relative path: where it really is, whatever the directory is now. */
+static const char *absolute_path(const struct link_map *object)
+{
+    char        line[PATH_MAX + 128];
+    const char *path = NULL;
+    FILE       *maps = fopen("/proc/self/maps", "re");
+    if (maps == NULL)
+        return object->l_name;
+    while (path == NULL && fgets(line, sizeof line, maps) != NULL) {
+        char *slash = strchr(line, '/');
+        if (slash == NULL || strtoul(line, NULL, 16) != object->l_addr)
+            continue;
+        slash[strcspn(slash, "\n")] = '\0';
+        path = pp_registry_intern(slash);
+    }
+    (void)fclose(maps);
+    return path != NULL ? path : object->l_name;
+}
+
+static const char *path_of(const struct link_map *object)
+{
+    bool relative = object->l_name[0] != '\0' && object->l_name[0] != '/';
+    return relative ? absolute_path(object) : object->l_name;
+}
+
+/* `label` is what to call it when it lies nowhere. */
+static void describe_address(struct pp_shipped *shipped, const void *address, uint8_t kind,
+                             const char *label)
 {
     struct dl_find_object found;
-    *shipped = (struct pp_shipped){.target.kind = PP_TARGET_NOWHERE, .name = ""};
-    if (_dl_find_object((void *)address, &found) != 0)
-        return;
-    shipped->name = found.dlfo_link_map->l_name;
-    shipped->target = (struct pp_target){
-        .offset = (uint64_t)((uintptr_t)address - found.dlfo_link_map->l_addr),
-        .name_size = (uint16_t)strlen(shipped->name),
-        .kind = kind,
-    };
+    bool                  lies = _dl_find_object((void *)address, &found) == 0;
+    uintptr_t             base = lies ? found.dlfo_link_map->l_addr : 0;
+    *shipped = (struct pp_shipped){
+        .name = lies ? path_of(found.dlfo_link_map) : label,
+        .target = {.offset = (uint64_t)((uintptr_t)address - base),
+                   .kind = lies ? kind : PP_TARGET_NOWHERE}};
+    shipped->target.name_size = (uint16_t)strnlen(shipped->name, PATH_MAX);
 }
 
 void pp_function_describe(struct pp_shipped *shipped, void (*function)(void))
 {
-    describe_address(shipped, (const void *)function, PP_TARGET_FUNCTION);
+    describe_address(shipped, (const void *)function, PP_TARGET_FUNCTION, "");
 }
 
 static int describe_name(struct pp_shipped *shipped, const char *name)
@@ -55,7 +81,7 @@ static int describe_function(struct pp_shipped *shipped, const pp_callable *call
 {
     if (callable->function == NULL)
         return -EINVAL;
-    describe_address(shipped, (const void *)callable->function, PP_TARGET_FUNCTION);
+    describe_address(shipped, (const void *)callable->function, PP_TARGET_FUNCTION, "");
     return 0;
 }
 
@@ -77,7 +103,7 @@ static int describe_class(struct pp_shipped *shipped, const pp_class *cls)
 {
     if (cls == NULL || cls->init == NULL || cls->call == NULL)
         return -EINVAL;
-    describe_address(shipped, cls, PP_TARGET_CLASS);
+    describe_address(shipped, cls, PP_TARGET_CLASS, cls->name != NULL ? cls->name : "");
     return 0;
 }
 
@@ -139,15 +165,28 @@ static int look_at_object(struct dl_phdr_info *object, size_t size, void *data)
     return 1;
 }
 
+/* The end of a long path says more than its beginning. */
+static const char *tail_of(const char *path)
+{
+    enum { SHOWN = 100 };
+    size_t length = strlen(path);
+    return length > SHOWN ? path + length - SHOWN : path;
+}
+
 static void *open_object(const char *path, char reason[PP_REASON_SIZE])
 {
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (handle == NULL) {
-        const char *words = dlerror();
-        snprintf(reason, PP_REASON_SIZE, "cannot load '%.100s': %s", path,
-                 words != NULL ? words : "unknown error");
-    }
-    return handle;
+    if (handle != NULL)
+        return handle;
+    const char *words = dlerror();
+    size_t      length = strlen(path);
+    if (words == NULL)
+        words = "unknown error";
+    if (strncmp(words, path, length) == 0 && strncmp(words + length, ": ", 2) == 0)
+        words += length + 2; /* the path is named already */
+    snprintf(reason, PP_REASON_SIZE, "cannot load '%s%s': %s", tail_of(path) != path ? "..." : "",
+             tail_of(path), words);
+    return NULL;
 }
 
 /* dlopen looks for a name without a slash in the library path only; here it may be a file, too. */
@@ -158,8 +197,7 @@ static void *open_plugin(const char *path, char reason[PP_REASON_SIZE])
     if (handle != NULL || strchr(path, '/') != NULL)
         return handle;
     snprintf(here, sizeof here, "./%s", path);
-    void *local = dlopen(here, RTLD_NOW | RTLD_LOCAL);
-    return local;
+    return dlopen(here, RTLD_NOW | RTLD_LOCAL);
 }
 
 static int resolve_place(void **address, const struct pp_target *target, const char *path,
@@ -205,8 +243,28 @@ static int resolve_name(struct pp_resolved *resolved, char *name, char reason[PP
         snprintf(reason, PP_REASON_SIZE, "'%.100s' has no function '%.100s'", name, colon + 1);
         return -ENOENT;
     }
+    struct dl_find_object found;
+    struct search         search = {.by_base = true, .access = PF_X};
+    if (_dl_find_object(symbol, &found) == 0) {
+        search.base = found.dlfo_link_map->l_addr;
+        search.offset = (uint64_t)((uintptr_t)symbol - search.base);
+        dl_iterate_phdr(look_at_object, &search);
+    }
+    if (search.address == NULL) {
+        snprintf(reason, PP_REASON_SIZE, "'%.100s' of '%.100s' is not a function", colon + 1, name);
+        return -ENOENT;
+    }
     resolved->function = (pp_function *)symbol;
     return 0;
+}
+
+/* A class that the host filled in after this worker's memory was copied is empty here. */
+static int check_class(const pp_class *cls, char reason[PP_REASON_SIZE])
+{
+    if (cls->init != NULL && cls->call != NULL)
+        return 0;
+    snprintf(reason, PP_REASON_SIZE, "the class is not filled in where the worker sees it");
+    return -ENOENT;
 }
 
 int pp_target_resolve(struct pp_resolved *resolved, const struct pp_target *target,
@@ -224,13 +282,15 @@ int pp_target_resolve(struct pp_resolved *resolved, const struct pp_target *targ
     if (target->kind == PP_TARGET_NAME)
         return resolve_name(resolved, text, reason);
     if (target->kind == PP_TARGET_NOWHERE) {
-        snprintf(reason, PP_REASON_SIZE, "its address lies in no object file");
+        snprintf(reason, PP_REASON_SIZE, "the callable%s%.100s%s lies in no object file",
+                 text[0] != '\0' ? " '" : "", text, text[0] != '\0' ? "'" : "");
         return -ENOENT;
     }
     int error = resolve_place(&address, target, text, reason);
-    if (error == 0 && target->kind == PP_TARGET_CLASS)
+    if (error == 0 && target->kind == PP_TARGET_CLASS) {
         resolved->cls = address;
-    else if (error == 0)
+        error = check_class(resolved->cls, reason);
+    } else if (error == 0)
         resolved->function = (pp_function *)address;
     return error;
 }

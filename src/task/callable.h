@@ -30,7 +30,7 @@ struct pp_resolved {
     const pp_class *cls;
 };
 
-enum { PP_REASON_SIZE = 256 };
+enum { PP_REASON_SIZE = 512 };
 
 /* Host: -EINVAL for a callable that is not whole (no function, no init, a name too long, ...). */
 int pp_callable_describe(struct pp_shipped *shipped, const pp_callable *callable);

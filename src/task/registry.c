@@ -74,3 +74,21 @@ int pp_registry_add(const char *name, const pp_callable *callable)
                                                     memory_order_acquire));
     return 0;
 }
+
+/* A text is an entry without a callable, in a list of its own. */
+const char *pp_registry_intern(const char *text)
+{
+    static _Atomic(struct entry *) texts;
+    struct entry                  *head = atomic_load_explicit(&texts, memory_order_acquire);
+    const struct entry            *found = find_from(head, text);
+    if (found != NULL)
+        return found->name;
+    struct entry *entry = make_entry(text, &(pp_callable){0});
+    if (entry == NULL)
+        return NULL;
+    do /* two threads may both add it: twice is harmless */
+        entry->next = head;
+    while (!atomic_compare_exchange_weak_explicit(&texts, &head, entry, memory_order_acq_rel,
+                                                  memory_order_acquire));
+    return entry->name;
+}

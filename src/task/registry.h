@@ -12,4 +12,7 @@ int pp_registry_add(const char *name, const pp_callable *callable);
 /* NULL when there is none; never freed. */
 const pp_callable *pp_registry_find(const char *name);
 
+/* The same string for ever, or NULL without memory. */
+const char *pp_registry_intern(const char *text);
+
 #endif

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define NO (-1)
 
@@ -167,7 +168,6 @@ static int set_payload(struct pp_task *task, const struct parts *parts)
         fd = lay_out_in_memfd(parts, size);
         if (fd < 0)
             return fd;
-        task->flags |= PP_REQUEST_MAPPED | PP_REQUEST_DESCRIPTORS;
     } else if (size > sizeof task->small) {
         memory = calloc(1, size);
         if (memory == NULL)
@@ -175,6 +175,9 @@ static int set_payload(struct pp_task *task, const struct parts *parts)
         (void)lay_out(parts, memory);
     }
     free_payload(task);
+    task->flags &= (uint16_t)~(PP_REQUEST_MAPPED | PP_REQUEST_DESCRIPTORS);
+    if (fd >= 0)
+        task->flags |= PP_REQUEST_MAPPED | PP_REQUEST_DESCRIPTORS;
     if (fd < 0 && memory == NULL) {
         memory = task->small;
         memset(memory, 0, sizeof task->small);
@@ -284,38 +287,69 @@ int pp_task_create(pp_task **task, pp_callable callable, const pp_task_options *
     return error;
 }
 
-/* The callable's part of the payload was laid out at creation; it is taken from there again. */
-int pp_task_set_bytes(pp_task *task, const void *data, size_t size)
+/* Bytes of the payload that stand before the arguments. */
+static size_t size_of_head(const struct pp_task *task)
+{
+    size_t at = (task->flags & PP_REQUEST_EXTRA) != 0 ? sizeof(struct pp_extra) : 0;
+    if (task->target.name_size > 0)
+        at = pp_payload_align(at + task->target.name_size);
+    if (task->target.captured_size > 0)
+        at = pp_payload_align(at + task->target.captured_size);
+    return at < task->payload_size ? at : task->payload_size;
+}
+
+static int copy_head(const struct pp_task *task, unsigned char *head, size_t size)
+{
+    if (task->payload != NULL) {
+        memcpy(head, task->payload, size);
+        return 0;
+    }
+    for (size_t at = 0; at < size;) {
+        ssize_t got = pread(task->payload_fd, head + at, size - at, (off_t)at);
+        if (got < 0 && errno != EINTR)
+            return -errno;
+        at += got > 0 ? (size_t)got : 0;
+    }
+    return 0;
+}
+
+/* Other arguments behind the head that was laid out at creation. */
+static int replace_arguments(struct pp_task *task, unsigned char *head, const void *data, size_t size)
 {
     struct pp_extra extra;
     struct parts    parts = {.arguments = data, .arguments_size = size};
-    if (task == NULL || (data == NULL && size > 0))
-        return -EINVAL;
-    if (pp_task_place(task) != PP_PLACE_NEW)
-        return -EALREADY;
-    if ((task->flags & PP_REQUEST_MAPPED) != 0)
-        return -EINVAL; /* it was given large arguments already */
-    unsigned char *old = malloc(task->payload_size + 1);
-    if (old == NULL)
-        return -ENOMEM;
-    memcpy(old, task->payload, task->payload_size);
-    size_t at = 0;
+    size_t          at = 0;
     if ((task->flags & PP_REQUEST_EXTRA) != 0) {
-        memcpy(&extra, old, sizeof extra);
+        memcpy(&extra, head, sizeof extra);
         parts.extra = &extra;
         at = sizeof extra;
     }
     parts.shipped.target = task->target;
-    parts.shipped.name = (const char *)old + at;
+    parts.shipped.name = (const char *)head + at;
     if (task->target.name_size > 0)
         at = pp_payload_align(at + task->target.name_size);
-    parts.shipped.captured = old + at;
-    int error = set_payload(task, &parts);
+    parts.shipped.captured = head + at;
+    return set_payload(task, &parts);
+}
+
+int pp_task_set_bytes(pp_task *task, const void *data, size_t size)
+{
+    if (task == NULL || (data == NULL && size > 0))
+        return -EINVAL;
+    if (pp_task_place(task) != PP_PLACE_NEW)
+        return -EALREADY;
+    size_t         head_size = size_of_head(task);
+    unsigned char *head = malloc(head_size + 1);
+    if (head == NULL)
+        return -ENOMEM;
+    int error = copy_head(task, head, head_size);
+    if (error == 0)
+        error = replace_arguments(task, head, data, size);
     if (error == 0) {
         task->flags |= PP_REQUEST_BYTES;
         pp_buffer_list_free(&task->buffers);
     }
-    free(old);
+    free(head);
     return error;
 }
 

@@ -26,15 +26,16 @@ enum { BACKTRACE_FRAMES = 32 };
 
 /* ---------------------------------------------------------------------- arguments */
 
+static const unsigned char no_arguments[] = {0x90}; /* an empty list */
+
 static int check_arguments(pp_call *call)
 {
-    static const unsigned char no_arguments[] = {0x90}; /* an empty list */
     bool        is_bytes = (call->request->flags & PP_REQUEST_BYTES) != 0;
     const void *data = call->arguments;
     size_t      size = call->arguments_size;
     if (call->checked)
         return 0;
-    if (call->arguments_hidden || (size == 0 && !is_bytes)) {
+    if (size == 0 && !is_bytes) {
         data = no_arguments;
         size = sizeof no_arguments;
         is_bytes = false;
@@ -45,16 +46,30 @@ static int check_arguments(pp_call *call)
     return error;
 }
 
+/* What init of a class was given stays, because instances may point into it, but is out of sight. */
+static int unpack_nothing(const char *format, va_list *arguments)
+{
+    struct pp_document nothing;
+    int                error =
+        pp_document_init(&nothing, no_arguments, sizeof no_arguments, false, true, NULL, 0);
+    if (error == 0)
+        error = pp_document_unpack_arguments(&nothing, format, arguments);
+    pp_document_clear(&nothing);
+    return error;
+}
+
 int pp_call_args(pp_call *call, const char *format, ...)
 {
     va_list arguments;
     if (call == NULL)
         return -EINVAL;
-    int error = check_arguments(call);
+    int error = call->arguments_hidden ? 0 : check_arguments(call);
     if (error < 0)
         return error;
     va_start(arguments, format);
-    error = pp_document_unpack_arguments(&call->document, format, &arguments);
+    error = call->arguments_hidden
+                ? unpack_nothing(format, &arguments)
+                : pp_document_unpack_arguments(&call->document, format, &arguments);
     va_end(arguments);
     return error;
 }
@@ -70,13 +85,20 @@ int pp_call_bytes(pp_call *call, const void **data, size_t *size)
     return 0;
 }
 
+/* The request cannot be written; each call gets a copy that can. */
 void *pp_call_captured(pp_call *call, size_t *size)
 {
     if (call == NULL)
         return NULL;
+    if (!call->captured_copied && call->captured != NULL) {
+        pp_bytes_reset(&call->captured_copy);
+        if (pp_bytes_append(&call->captured_copy, call->captured, call->request->captured_size) < 0)
+            return NULL;
+        call->captured_copied = true;
+    }
     if (size != NULL)
         *size = call->request->captured_size;
-    return (void *)call->captured;
+    return call->captured != NULL ? call->captured_copy.data : NULL;
 }
 
 /* ------------------------------------------------------------------------- result */

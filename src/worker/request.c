@@ -119,6 +119,7 @@ int pp_request_open(struct pp_call *call)
 {
     int error = 0;
     call->checked = false;
+    call->captured_copied = false;
     call->arguments_hidden = false;
     call->arguments_size = 0;
     call->captured = NULL;

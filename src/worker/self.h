@@ -51,6 +51,8 @@ struct pp_call {
     /* arguments: checked when they are first asked for */
     bool               checked;
     struct pp_document document;
+    struct pp_bytes    captured_copy; /* what the closure may write to */
+    bool               captured_copied;
     pp_buffer         *buffers[PP_MAX_DESCRIPTORS];
     size_t             buffer_count;
     void              *mapping; /* of a payload that came by descriptor */
