@@ -1,0 +1,107 @@
+/*
+ * progress.c - the progress line and its timer.
+ *
+ * Drawing is led by a timerfd alone.  After each drawing it is set a second ahead, so that the rate
+ * goes on; a change moves it to a tenth of a second after the last drawing.  Output of tasks
+ * erases the line first, and the line comes back with the timer.
+ */
+#include "progress.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+static const double REDRAW = 0.1, IDLE_REDRAW = 1.0;
+
+double cmd_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+uint64_t cmd_counts_all(const struct cmd_counts *counts)
+{
+    uint64_t all = 0;
+    for (int i = 0; i < CMD_CANCELLED; i++)
+        all += counts->ended[i];
+    return all;
+}
+
+static void set_timer(const struct cmd_progress *progress, double when)
+{
+    struct itimerspec at = {.it_value.tv_sec = (time_t)when};
+    at.it_value.tv_nsec = (long)((when - (double)at.it_value.tv_sec) * 1e9);
+    timerfd_settime(progress->timer, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+void cmd_progress_open(struct cmd_progress *progress, struct cmd_sink *sink, double begun)
+{
+    *progress = (struct cmd_progress){.sink = sink, .timer = -1, .begun = begun, .last = begun};
+    const char *terminal = getenv("TERM");
+    if (terminal == NULL || strcmp(terminal, "dumb") == 0 || !sink->terminal)
+        return;
+    progress->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    cmd_progress_touch(progress);
+}
+
+void cmd_progress_touch(struct cmd_progress *progress)
+{
+    if (progress->timer < 0 || progress->soon)
+        return;
+    progress->soon = true;
+    set_timer(progress, progress->last + REDRAW);
+}
+
+static int columns(int fd)
+{
+    struct winsize size;
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+}
+
+void cmd_progress_draw(struct cmd_progress *progress, const struct cmd_counts *counts,
+                       unsigned running)
+{
+    uint64_t expirations;
+    if (read(progress->timer, &expirations, sizeof expirations) < 0)
+        return; /* set anew meanwhile */
+    const uint64_t *ended = counts->ended;
+    double          now = cmd_now();
+    double          rate = (double)cmd_counts_all(counts) / (now - progress->begun);
+    char            line[256];
+    int             n = snprintf(line, sizeof line,
+                                 "%llu done, %llu failed, %llu timed out, %llu lost, %u running, %.*f tasks/s",
+                                 (unsigned long long)ended[CMD_DONE], (unsigned long long)ended[CMD_FAILED],
+                                 (unsigned long long)ended[CMD_TIMED_OUT], (unsigned long long)ended[CMD_LOST],
+                                 running, rate < 100 ? 1 : 0, rate);
+    int width = columns(progress->sink->fd) - 1; /* the last column stays free: no wrapping */
+    cmd_sink_put(progress->sink, "\r", 1);
+    cmd_sink_put(progress->sink, line, (size_t)(n < width ? n : width));
+    cmd_sink_put(progress->sink, "\033[K", 3);
+    cmd_sink_flush(progress->sink);
+    progress->drawn = true;
+    progress->soon = false;
+    progress->last = now;
+    set_timer(progress, now + IDLE_REDRAW);
+}
+
+void cmd_progress_erase(struct cmd_progress *progress)
+{
+    if (!progress->drawn)
+        return;
+    cmd_sink_put(progress->sink, "\r\033[K", 4);
+    cmd_sink_flush(progress->sink);
+    progress->drawn = false;
+    cmd_progress_touch(progress);
+}
+
+void cmd_progress_close(struct cmd_progress *progress)
+{
+    cmd_progress_erase(progress);
+    if (progress->timer >= 0)
+        close(progress->timer);
+    progress->timer = -1;
+}

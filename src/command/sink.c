@@ -1,0 +1,98 @@
+/*
+ * sink.c - buffered output with the first error latched.
+ *
+ * stdio is not used for results: it drops its buffer at EAGAIN, which a terminal or a pipe that
+ * another program made non-blocking gives, and it cannot be left when the reader has stopped
+ * reading and the user wants to go.  So a pipe is waited for with poll, together with the
+ * signals, and gets pieces that fit once it is writable.
+ */
+#include "sink.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SINK_BUFFER = 64 * 1024 };
+
+int cmd_sink_open(struct cmd_sink *sink, int fd, const char *name, struct cmd_signals *signals)
+{
+    char *buffer = malloc(SINK_BUFFER);
+    if (buffer == NULL)
+        return -ENOMEM;
+    struct stat status;
+    *sink = (struct cmd_sink){.fd = fd, .name = name, .signals = signals, .buffer = buffer};
+    sink->terminal = isatty(fd);
+    sink->regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    return 0;
+}
+
+/* Ends when the descriptor takes bytes or fails: 0; after the second signal it does not wait any
+ * more: -EINTR. */
+static int wait_writable(struct cmd_sink *sink)
+{
+    for (;;) {
+        bool          hurry = sink->signals->count >= 2;
+        struct pollfd fds[2] = {
+            {.fd = sink->fd, .events = POLLOUT},
+            {.fd = sink->signals->fd, .events = POLLIN},
+        };
+        if (poll(fds, 2, hurry ? 0 : -1) < 0 && errno != EINTR)
+            return -errno;
+        if (fds[0].revents != 0)
+            return 0;
+        if (hurry)
+            return -EINTR;
+        if (fds[1].revents != 0)
+            cmd_signals_read(sink->signals);
+    }
+}
+
+static void write_all(struct cmd_sink *sink, const char *data, size_t size)
+{
+    size_t limit = sink->regular ? SSIZE_MAX : PIPE_BUF;
+    while (size > 0 && sink->error == 0) {
+        if (!sink->regular)
+            sink->error = wait_writable(sink);
+        if (sink->error < 0)
+            return;
+        ssize_t n = write(sink->fd, data, size < limit ? size : limit);
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            sink->error = -errno;
+        if (n > 0) {
+            data += n;
+            size -= (size_t)n;
+        }
+    }
+}
+
+void cmd_sink_put(struct cmd_sink *sink, const void *data, size_t size)
+{
+    if (size == 0)
+        return;
+    if (sink->used + size > SINK_BUFFER)
+        cmd_sink_flush(sink);
+    if (size >= SINK_BUFFER) {
+        write_all(sink, data, size);
+        return;
+    }
+    memcpy(sink->buffer + sink->used, data, size);
+    sink->used += size;
+}
+
+int cmd_sink_flush(struct cmd_sink *sink)
+{
+    size_t used = sink->used;
+    sink->used = 0;
+    write_all(sink, sink->buffer, used);
+    return sink->error;
+}
+
+void cmd_sink_close(struct cmd_sink *sink)
+{
+    free(sink->buffer);
+    sink->buffer = NULL;
+}

@@ -1,0 +1,30 @@
+/*
+ * sink.h - an output stream of the command that loses nothing silently.
+ */
+#ifndef CMD_SINK_H
+#define CMD_SINK_H
+
+#include "signals.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct cmd_sink {
+    int                 fd;
+    const char         *name;    /* for messages: "standard output" */
+    int                 error;   /* latch: negative errno of the write that failed first */
+    bool                regular; /* a file: never waited for */
+    bool                terminal;
+    struct cmd_signals *signals; /* a wait for the reader ends at the second signal */
+    size_t              used;
+    char               *buffer;
+};
+
+/* 0 or -errno. */
+int  cmd_sink_open(struct cmd_sink *sink, int fd, const char *name, struct cmd_signals *signals);
+void cmd_sink_put(struct cmd_sink *sink, const void *data, size_t size);
+/* Write what is buffered.  0, or the error that is latched; then nothing is written any more. */
+int  cmd_sink_flush(struct cmd_sink *sink);
+void cmd_sink_close(struct cmd_sink *sink);
+
+#endif

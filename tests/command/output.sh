@@ -1,0 +1,126 @@
+#!/bin/sh
+# What tasks write arrives whole, in the order asked for, and is never lost silently.
+. "$(dirname "$0")/helpers"
+
+# A job that writes in many small pieces, to both streams.
+cat > chatty <<'SCRIPT'
+#!/bin/sh
+for n in 1 2 3 4 5 6 7 8 9 10; do
+    echo "$1 out $n"
+    echo "$1 err $n" >&2
+    [ $((n % 3)) -ne 0 ] || sleep 0.01
+done
+SCRIPT
+chmod +x chatty
+
+begin "outputs of tasks never mix"
+seq 40 > lines
+run --jobs 8 ./chatty < lines
+is_status 0
+head -n 400 err | awk '{ print $1, $3 }' > err.words
+awk '{ print $1, $3 }' out > out.words
+for file in out.words err.words; do
+    [ "$(wc -l < $file)" -eq 400 ] || complain "$file: lines are missing"
+    awk '$2 == 1 { who = $1 } $1 != who || $2 != (NR - 1) % 10 + 1 { bad = 1 } END { exit bad }' \
+        $file || complain "$file: mixed"
+done
+
+begin "standard output and standard error stay apart"
+run sh -c 'echo to-out; echo to-err >&2' ::: x
+has_output 'to-out
+'
+says to-err
+says_not to-out
+
+begin "both of a task stand together when they go to one place"
+"$procpool" run -j 4 sh -c 'echo "$1"; sleep 0.0$1; echo "$1" >&2' - ::: 1 2 3 4 > both 2>&1
+head -n 8 both | awk 'NR % 2 == 1 { who = $1 } $1 != who { bad = 1 } END { exit bad }' ||
+    complain "it is $(head -n 8 both | tr '\n' ' ')"
+
+begin "without --keep-order a result is written when its task has ended"
+run -j 2 sh -c 'sleep "$1"; echo "$1"' - ::: 1 0
+has_output '0
+1
+'
+
+begin "--keep-order writes in the order of the inputs"
+run -j 8 -k sh -c 'sleep 0.0$((9 - $1)); echo "$1"' - ::: 1 2 3 4 5 6 7 8
+has_output '1
+2
+3
+4
+5
+6
+7
+8
+'
+seq 3000 > lines
+run --jobs 4 --keep-order echo < lines
+is_status 0
+cmp -s out lines || complain "3000 lines are not in order"
+
+begin "--keep-order goes on behind tasks that failed or ran out of time"
+run -j 4 -k --timeout 0.5 sh -c '[ $1 != 2 ] || exit 1; [ $1 != 3 ] || sleep 9; echo $1' - ::: 1 2 3 4 5
+is_status 1
+has_output '1
+4
+5
+'
+sums_up '3 done, 1 failed, 1 timed out, 0 lost'
+
+begin "what a failed command wrote is written too"
+run sh -c 'echo part; echo why >&2; exit 3' ::: x
+is_status 1
+has_output 'part
+'
+says why
+
+begin "megabytes, and bytes that are no text"
+head -c 20000000 /dev/urandom > big
+run cat ::: big
+is_status 0
+cmp -s out big || complain "20 MB came out changed"
+run -j 4 -k cat ::: big big big
+cat big big big | cmp -s - out || complain "60 MB came out changed"
+
+begin "a full disk is said, and is status 3"
+"$procpool" run echo ::: a b c > /dev/full 2> err
+status=$?
+is_status 3
+says "cannot write standard output: No space left on device"
+
+begin "a full disk stops the run"
+yes | "$procpool" run --jobs 2 head -c 100000 /dev/zero > /dev/full 2> err
+status=$?
+is_status 3
+says "starting nothing more"
+
+begin "closed standard output"
+"$procpool" run echo ::: a >&- 2> err
+status=$?
+is_status 3
+says "cannot write standard output: Bad file descriptor"
+"$procpool" run true ::: a >&- 2> err
+status=$?
+is_status 0
+
+begin "a reader that has gone"
+# shellcheck disable=SC2216
+{ yes | "$procpool" run --jobs 2 echo 2> err; echo $? > code; } | true
+status=$(cat code)
+is_status 3
+says "cannot write standard output: Broken pipe"
+
+begin "standard error that cannot be written is status 3"
+"$procpool" run sh -c 'echo lost >&2' ::: a > out 2> /dev/full
+status=$?
+: > err
+is_status 3
+
+begin "a slow reader of a pipe that does not block gets everything"
+head -c 3000000 big > some
+perl -MFcntl -e 'fcntl(STDOUT, F_SETFL, O_WRONLY | O_NONBLOCK) or die; exec @ARGV' \
+    "$procpool" run cat ::: some 2> err | (sleep 0.3; cat) > out
+cmp -s out some || complain "bytes are missing"
+
+finish

@@ -1,0 +1,124 @@
+#!/bin/sh
+# INT and TERM: once, what runs may finish; twice, everything ends.  And the signals of the jobs.
+. "$(dirname "$0")/helpers"
+
+# A job that says that it runs and waits for leave to end.
+cat > waiter <<'SCRIPT'
+#!/bin/sh
+: > "runs.$1"
+while [ ! -e leave ]; do sleep 0.02; done
+echo "$1"
+SCRIPT
+chmod +x waiter
+
+# start: in the background, with default signals, which a shell does not give to a job with `&`;
+# standard input is the file $from.
+from=/dev/null
+start()
+{
+    rm -f runs.* leave
+    perl -e '$SIG{INT} = "DEFAULT"; $SIG{QUIT} = "DEFAULT"; exec @ARGV' \
+        "$procpool" run "$@" > out 2> err < "$from" &
+    job=$!
+}
+
+for signal in INT:2 TERM:15 HUP:1; do
+    name=${signal%:*}
+    number=${signal#*:}
+
+    begin "$name once: what runs finishes, nothing more is started"
+    start -j 2 ./waiter ::: a b c d
+    until_true test -e runs.a -a -e runs.b
+    kill -$name $job
+    until_true grep -q 'a second signal' err
+    : > leave
+    wait $job
+    status=$?
+    is_status $((128 + number))
+    has_lines << 'END'
+a
+b
+END
+    [ ! -e runs.c ] || complain "another one was started"
+    sums_up '2 done, 0 failed, 0 timed out, 0 lost, 2 cancelled'
+
+    begin "$name twice: everything ends at once"
+    start -j 2 sh -c 'echo $$ > "pid.$1"; : > "runs.$1"; exec sleep 1000' - ::: a b c
+    until_true test -e runs.a -a -e runs.b
+    kill -$name $job
+    until_true grep -q 'a second signal' err
+    kill -$name $job
+    wait $job
+    status=$?
+    is_status $((128 + number))
+    sums_up '0 done, 0 failed, 0 timed out, 0 lost, 3 cancelled'
+    until_true is_gone "$(cat pid.a)"
+    until_true is_gone "$(cat pid.b)"
+done
+
+begin "a signal ends the wait for inputs"
+mkfifo input
+exec 8<> input
+from=input
+start cat
+from=/dev/null
+sleep 0.5
+kill -TERM $job
+wait $job
+status=$?
+exec 8>&-
+is_status 143
+sums_up '0 done, 0 failed, 0 timed out, 0 lost'
+
+begin "two signals end a run whose output nobody reads"
+mkfifo stuck
+exec 9<> stuck
+rm -f runs.*
+"$procpool" run -j 2 sh -c ': > "runs.$1"; head -c 1000000 /dev/zero' - ::: a b > stuck 2> err &
+job=$!
+until_true test -e runs.a
+sleep 0.3
+kill -TERM $job
+sleep 0.2
+kill -TERM $job
+wait $job
+status=$?
+exec 9>&-
+is_status 143
+
+begin "a signal that was ignored stays ignored"
+rm -f runs.* leave
+nohup "$procpool" run ./waiter ::: a > out 2> err < /dev/null &
+job=$!
+until_true test -e runs.a
+kill -HUP $job
+sleep 0.2
+: > leave
+wait $job
+status=$?
+is_status 0
+
+begin "kill -9 of procpool leaves no job running"
+rm -f pid.*
+start -j 2 sh -c 'echo $$ > "pid.$1"; exec sleep 1000' - ::: a b
+until_true test -s pid.a -a -s pid.b
+kill -KILL $job
+wait $job 2> /dev/null
+until_true is_gone "$(cat pid.a)"
+until_true is_gone "$(cat pid.b)"
+
+begin "a job has the default SIGPIPE, whatever the caller has, and no blocked signals"
+perl -e '$SIG{PIPE} = "IGNORE"; exec @ARGV' \
+    "$procpool" run sh -c 'grep -E "^Sig(Blk|Ign)" /proc/self/status' ::: x > out 2> err
+awk '$1 == "SigBlk:" && $2 !~ /^0+$/ { bad = 1 } END { exit bad }' out || complain "$(cat out)"
+# SIGPIPE is 13: the fourth hexadecimal digit from the right, its first bit
+case $(sed -n 's/^SigIgn:.*\(.\)...$/\1/p' out) in
+[13579bdf]) complain "SIGPIPE is ignored: $(cat out)" ;;
+esac
+
+begin "a job has no descriptors but its own three and what the caller left open"
+sh -c 'ls /proc/self/fd | cat' > own < /dev/null
+run sh -c 'ls /proc/self/fd | cat' ::: x
+cmp -s out own || complain "they are $(tr '\n' ' ' < out), not $(tr '\n' ' ' < own)"
+
+finish
