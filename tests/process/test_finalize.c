@@ -1,0 +1,260 @@
+/*
+ * test_finalize.c - the end of a pool's work: drain, SIGTERM, grace, SIGKILL, in this order; and
+ * what it returns.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ----------------------------------------------------------------------- callables */
+
+static int ignore_term(pp_call *call)
+{
+    (void)signal(SIGTERM, SIG_IGN);
+    gate_pass(&the_gate);
+    return sleep_for_ever(call);
+}
+
+static void tell_and_exit(int number)
+{
+    char byte = (char)number;
+    _exit(write(the_gate.begun[1], &byte, 1) == 1 ? 0 : 1);
+}
+
+static int exit_on_term(pp_call *call)
+{
+    (void)signal(SIGTERM, tell_and_exit);
+    gate_pass(&the_gate);
+    return sleep_for_ever(call);
+}
+
+static int return_when_cancelled(pp_call *call)
+{
+    (void)signal(SIGTERM, SIG_IGN);
+    if (pp_call_cancelled(call))
+        return -EPROTO;
+    gate_pass(&the_gate);
+    while (!pp_call_cancelled(call))
+        (void)usleep(1000);
+    return pp_call_return(call, "i", 7);
+}
+
+static int raise_failure(pp_call *call)
+{
+    return pp_call_raise(call, EIO, "Failure", "as it was told");
+}
+
+/* -------------------------------------------------------------------------- helpers */
+
+static atomic_uint callbacks_run;
+
+static void count_result(pp_task *task, const pp_value *result, void *userdata)
+{
+    (void)task;
+    (void)result;
+    (void)userdata;
+    callbacks_run++;
+}
+
+static void count_exception(pp_task *task, const pp_error *error, void *userdata)
+{
+    (void)task;
+    (void)error;
+    (void)userdata;
+    callbacks_run++;
+}
+
+static pp_task_options counted(void)
+{
+    pp_task_options options = PP_TASK_OPTIONS_INIT;
+    options.callback = count_result;
+    options.exception_callback = count_exception;
+    return options;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    callbacks_run = 0;
+    gate_open(&the_gate);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    gate_close(&the_gate);
+    return 0;
+}
+
+static void assert_all_end(pp_task **tasks, int count, pp_state state)
+{
+    for (int i = 0; i < count; i++) {
+        assert_string_equal(pp_state_name(pp_task_state(tasks[i])), pp_state_name(state));
+        pp_task_unref(tasks[i]);
+    }
+}
+
+/* ------------------------------------------------------------------ drain, and stop */
+
+static void finalize_drains_the_queue(void **state)
+{
+    enum { COUNT = 10 };
+    pp_task_options options = counted();
+    pp_task        *tasks[COUNT];
+    (void)state;
+    pp_pool *pool = pool_of(1, 1);
+    for (int i = 0; i < COUNT; i++)
+        tasks[i] = queue_function(pool, gate_task, &options);
+    gate_await(&the_gate);
+    for (int i = 0; i < COUNT; i++)
+        gate_release(&the_gate);
+    assert_int_equal(pp_pool_finalize(pool, PATIENCE), 0);
+    assert_int_equal(callbacks_run, COUNT);
+    assert_all_end(tasks, COUNT, PP_DONE);
+    assert_int_equal(pp_pool_num_idle_processes(pool), 0);
+    pp_pool_destroy(pool);
+}
+
+static void workers_that_die_while_finalize_drains_are_replaced(void **state)
+{
+    enum { COUNT = 8 };
+    pp_task_options options = PP_TASK_OPTIONS_INIT;
+    pp_task        *lost[COUNT];
+    pp_task        *done[COUNT];
+    (void)state;
+    pp_pool_options sizes = PP_POOL_OPTIONS_INIT;
+    sizes.min_size = sizes.max_size = 1;
+    sizes.max_queued_requests = 2 * COUNT + 2;
+    pp_pool *pool = pool_with(&sizes);
+    pp_task *gate = queue_function(pool, gate_task, NULL);
+    gate_await(&the_gate);
+    for (int i = 0; i < COUNT; i++) {
+        options.max_retries = i == 0 ? 1 : 0; /* the last attempts count, too */
+        lost[i] = queue_function(pool, crash_by_segv, &options);
+        done[i] = queue_function(pool, return_null, NULL);
+    }
+    gate_release(&the_gate);
+    assert_int_equal(pp_pool_finalize(pool, PATIENCE), 0);
+    assert_int_equal(pp_task_attempts(lost[0]), 2);
+    assert_all_end(lost, COUNT, PP_WORKER_LOST);
+    assert_all_end(done, COUNT, PP_DONE);
+    assert_all_end(&gate, 1, PP_DONE);
+    pp_pool_destroy(pool);
+}
+
+static void finalize_without_time_drops_and_stops_and_counts(void **state)
+{
+    pp_task_options options = counted();
+    pp_task        *tasks[8];
+    (void)state;
+    pp_pool *pool = pool_of(2, 2);
+    tasks[0] = queue_function(pool, gate_task, &options);
+    tasks[1] = queue_function(pool, ignore_term, &options);
+    gate_await(&the_gate);
+    gate_await(&the_gate);
+    for (int i = 2; i < 8; i++)
+        tasks[i] = queue_function(pool, gate_task, &options);
+    assert_int_equal(pp_pool_finalize(pool, 0), 8);
+    assert_int_equal(callbacks_run, 8);
+    assert_int_equal(pp_task_attempts(tasks[1]), 1);
+    assert_int_equal(pp_task_attempts(tasks[7]), 0);
+    assert_true(pid_gone(pp_task_worker_pid(tasks[0])));
+    assert_true(pid_gone(pp_task_worker_pid(tasks[1])));
+    assert_all_end(tasks, 8, PP_CANCELLED);
+    pp_pool_destroy(pool);
+}
+
+/* Whatever has ended before counts as what it was; a delayed retry is dropped. */
+static void finalize_counts_only_what_it_dropped_or_stopped(void **state)
+{
+    pp_task_options options = PP_TASK_OPTIONS_INIT;
+    (void)state;
+    pp_pool *pool = pool_of(1, 1);
+    pp_task *done = queue_function(pool, return_null, NULL);
+    pp_task *failed = queue_function(pool, raise_failure, NULL);
+    assert_ends(done, PP_DONE);
+    assert_ends(failed, PP_FAILED);
+    options.max_retries = 1;
+    options.retry_delay = 600;
+    pp_task *delayed = queue_function(pool, raise_failure, &options);
+    pp_task *cancelled = queue_function(pool, gate_task, NULL);
+    gate_await(&the_gate);
+    assert_int_equal(pp_task_cancel(cancelled), 0);
+    assert_ends(cancelled, PP_CANCELLED);
+    assert_int_equal(pp_pool_finalize(pool, 0.1), 1);
+    assert_int_equal(pp_task_attempts(delayed), 1);
+    assert_all_end(&done, 1, PP_DONE);
+    assert_all_end(&failed, 1, PP_FAILED);
+    assert_all_end(&delayed, 1, PP_CANCELLED);
+    assert_all_end(&cancelled, 1, PP_CANCELLED);
+    pp_pool_destroy(pool);
+}
+
+static void a_task_that_ignores_term_is_killed_after_draining_and_grace(void **state)
+{
+    const double timeout = 0.3;
+    (void)state;
+    pp_pool *pool = pool_of(1, 1);
+    pp_task *task = queue_function(pool, ignore_term, NULL);
+    gate_await(&the_gate);
+    double begin = now();
+    assert_int_equal(pp_pool_finalize(pool, timeout), 1);
+    double took = now() - begin;
+    print_message("           finalize took %.3f s\n", took);
+    assert_true(took >= 2 * timeout);
+    assert_true(took < 2 * timeout + 5);
+    assert_all_end(&task, 1, PP_CANCELLED);
+    pp_pool_destroy(pool);
+}
+
+static void sigterm_comes_when_draining_took_too_long_and_a_task_may_end_itself(void **state)
+{
+    const double timeout = 0.4;
+    (void)state;
+    pp_pool *pool = pool_of(1, 1);
+    pp_task *task = queue_function(pool, exit_on_term, NULL);
+    gate_await(&the_gate);
+    double begin = now();
+    assert_int_equal(pp_pool_finalize(pool, timeout), 1);
+    assert_true(now() - begin >= timeout);
+    gate_await(&the_gate); /* the handler has run */
+    assert_all_end(&task, 1, PP_CANCELLED);
+    pp_pool_destroy(pool);
+}
+
+static void a_result_that_comes_in_the_grace_counts(void **state)
+{
+    int number = 0;
+    (void)state;
+    pp_pool *pool = pool_of(1, 1);
+    pp_task *task = queue_function(pool, return_when_cancelled, NULL);
+    gate_await(&the_gate);
+    gate_release(&the_gate);
+    assert_int_equal(pp_pool_finalize(pool, 2), 0);
+    assert_int_equal(pp_value_unpack(pp_task_result(task), "i", &number), 0);
+    assert_int_equal(number, 7);
+    assert_all_end(&task, 1, PP_DONE);
+    pp_pool_destroy(pool);
+}
+
+#define FINALIZE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        FINALIZE_TEST(finalize_drains_the_queue),
+        FINALIZE_TEST(workers_that_die_while_finalize_drains_are_replaced),
+        FINALIZE_TEST(finalize_without_time_drops_and_stops_and_counts),
+        FINALIZE_TEST(finalize_counts_only_what_it_dropped_or_stopped),
+        FINALIZE_TEST(a_task_that_ignores_term_is_killed_after_draining_and_grace),
+        FINALIZE_TEST(sigterm_comes_when_draining_took_too_long_and_a_task_may_end_itself),
+        FINALIZE_TEST(a_result_that_comes_in_the_grace_counts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,300 @@
+/*
+ * test_fork_server_death.c - the fork server dies or stands still, and nobody is harmed: tasks that run
+ * finish, time limits are kept, new workers can be had, and nothing is lost.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int return_parent(pp_call *call)
+{
+    return pp_call_return(call, "i", (int)getppid());
+}
+
+static int gate_then_pid(pp_call *call)
+{
+    gate_pass(&the_gate);
+    return return_pid(call);
+}
+
+static int result_number(const pp_task *task)
+{
+    int number = 0;
+    assert_int_equal(pp_value_unpack(pp_task_result(task), "i", &number), 0);
+    return number;
+}
+
+/* Nobody else is to be killed: a worker whose fork server died has another parent. */
+static bool is_fork_server(pid_t pid)
+{
+    char path[64];
+    char name[32] = "";
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    bool is = fgets(name, sizeof name, file) != NULL && strstr(name, "/fork\n") != NULL;
+    fclose(file);
+    return is;
+}
+
+/* The parent of a worker that executes a task now; 0: its fork server died. */
+static pid_t fork_server_if_alive(pp_pool *pool)
+{
+    pp_task *task = queue_function(pool, return_parent, NULL);
+    assert_ends(task, PP_DONE);
+    pid_t pid = result_number(task);
+    pp_task_unref(task);
+    return is_fork_server(pid) ? pid : 0;
+}
+
+static pid_t fork_server_of(pp_pool *pool)
+{
+    pid_t pid = fork_server_if_alive(pool);
+    assert_int_not_equal(pid, 0);
+    return pid;
+}
+
+static void kill_fork_server(pid_t pid)
+{
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_true(pid_gone(pid));
+}
+
+static bool has_an_idle_worker(void *pool)
+{
+    return pp_pool_num_idle_processes(pool) > 0;
+}
+
+/* ---------------------------------------------------------------------------- tests */
+
+static void tasks_that_run_when_the_fork_server_dies_finish_and_count(void **state)
+{
+    (void)state;
+    gate_open(&the_gate);
+    pp_pool *pool = pool_of(1, 2);
+    pid_t    fork_server = fork_server_of(pool);
+    pp_task *running = queue_function(pool, gate_then_pid, NULL);
+    gate_await(&the_gate);
+    kill_fork_server(fork_server);
+    gate_release(&the_gate);
+    assert_ends(running, PP_DONE);
+    assert_int_equal(result_number(running), pp_task_worker_pid(running));
+    assert_int_equal(pp_task_attempts(running), 1);
+    /* and its worker goes on working */
+    pp_task *next = queue_function(pool, return_pid, NULL);
+    assert_ends(next, PP_DONE);
+    assert_int_equal(result_number(next), pp_task_worker_pid(running));
+    pp_task_unref(running);
+    pp_task_unref(next);
+    pp_pool_destroy(pool);
+    gate_close(&the_gate);
+}
+
+static void new_workers_can_be_had_after_the_fork_server_died(void **state)
+{
+    (void)state;
+    gate_open(&the_gate);
+    pp_pool *pool = pool_of(1, 2);
+    kill_fork_server(fork_server_of(pool));
+    pp_task *first = queue_function(pool, gate_then_pid, NULL);
+    pp_task *second = queue_function(pool, gate_then_pid, NULL);
+    gate_await(&the_gate);
+    gate_await(&the_gate); /* both run: one has a new worker */
+    gate_release(&the_gate);
+    gate_release(&the_gate);
+    assert_ends(first, PP_DONE);
+    assert_ends(second, PP_DONE);
+    assert_int_not_equal(result_number(first), result_number(second));
+    /* one whose worker died with its status untold is replaced, too */
+    pp_task *lost = queue_function(pool, crash_by_segv, NULL);
+    assert_ends(lost, PP_WORKER_LOST);
+    pp_task *last = queue_function(pool, return_null, NULL);
+    assert_ends(last, PP_DONE);
+    pp_task_unref(first);
+    pp_task_unref(second);
+    pp_task_unref(lost);
+    pp_task_unref(last);
+    pp_pool_destroy(pool);
+    gate_close(&the_gate);
+}
+
+static void a_worker_whose_fork_server_died_loses_only_its_task_when_it_dies(void **state)
+{
+    (void)state;
+    gate_open(&the_gate);
+    pp_pool *pool = pool_of(1, 1);
+    for (int i = 0; i < 3; i++) {
+        pp_task *lost = NULL;
+        pid_t    fork_server = fork_server_of(pool);
+        lost = queue_function(pool, gate_task, NULL);
+        gate_await(&the_gate);
+        pp_task *behind = queue_function(pool, return_null, NULL);
+        kill_fork_server(fork_server);
+        assert_int_equal(kill(pp_task_worker_pid(lost), SIGKILL), 0);
+        assert_ends(lost, PP_WORKER_LOST);
+        assert_ends(behind, PP_DONE);
+        assert_int_equal(pp_task_attempts(behind), 1);
+        assert_int_not_equal(fork_server_of(pool), fork_server);
+        pp_task_unref(lost);
+        pp_task_unref(behind);
+    }
+    pp_pool_destroy(pool);
+    gate_close(&the_gate);
+}
+
+static void time_limits_and_cancel_work_after_the_fork_server_died(void **state)
+{
+    pp_task_options options = PP_TASK_OPTIONS_INIT;
+    (void)state;
+    options.timeout = 0.2;
+    gate_open(&the_gate);
+    pp_pool *pool = pool_of(2, 2);
+    pid_t    fork_server = fork_server_of(pool);
+    pp_task *limited = queue_function(pool, gate_task, &options);
+    pp_task *cancelled = queue_function(pool, gate_task, NULL);
+    gate_await(&the_gate);
+    gate_await(&the_gate);
+    double begin = now();
+    kill_fork_server(fork_server);
+    assert_int_equal(pp_task_cancel(cancelled), 0);
+    assert_ends(limited, PP_TIMED_OUT);
+    assert_ends(cancelled, PP_CANCELLED);
+    assert_true(now() - begin < 0.2 + 2);
+    assert_true(pid_gone(pp_task_worker_pid(limited)));
+    assert_true(pid_gone(pp_task_worker_pid(cancelled)));
+    assert_int_not_equal(fork_server_of(pool), fork_server);
+    pp_task_unref(limited);
+    pp_task_unref(cancelled);
+    pp_pool_destroy(pool);
+    gate_close(&the_gate);
+}
+
+static void nothing_is_lost_when_the_fork_server_is_killed_again_and_again(void **state)
+{
+    enum { ROUNDS = 12, EACH = 150 };
+    static pp_task *tasks[EACH];
+    pp_pool_options options = PP_POOL_OPTIONS_INIT;
+    unsigned        kills = 0;
+    (void)state;
+    options.min_size = 1;
+    options.max_size = 3;
+    options.max_queued_requests = EACH;
+    options.max_tasks_per_worker = 20; /* workers come and go all the time */
+    pp_pool *pool = pool_with(&options);
+    for (int round = 0; round < ROUNDS; round++) {
+        int   next = 0;
+        pid_t fork_server = fork_server_if_alive(pool);
+        for (; next < EACH / 2; next++)
+            tasks[next] = queue_function(pool, return_parent, NULL);
+        if (fork_server != 0) {
+            kill_fork_server(fork_server);
+            kills++;
+        }
+        for (; next < EACH; next++)
+            tasks[next] = queue_function(pool, return_parent, NULL);
+        for (int i = 0; i < EACH; i++) {
+            assert_ends(tasks[i], PP_DONE);
+            assert_int_equal(pp_task_attempts(tasks[i]), 1);
+            pp_task_unref(tasks[i]);
+        }
+    }
+    assert_true(kills > 1);
+    assert_true(eventually(has_an_idle_worker, pool));
+    pp_pool_destroy(pool);
+}
+
+static void a_pool_whose_fork_server_died_can_be_finalized_and_destroyed(void **state)
+{
+    (void)state;
+    gate_open(&the_gate);
+    for (int i = 0; i < 2; i++) {
+        pp_pool *pool = pool_of(2, 2);
+        pp_task *running = queue_function(pool, gate_task, NULL);
+        gate_await(&the_gate);
+        kill_fork_server(fork_server_of(pool));
+        if (i == 0)
+            assert_int_equal(pp_pool_finalize(pool, 0), 1);
+        else
+            gate_release(&the_gate);
+        pp_pool_destroy(pool);
+        assert_int_equal(pp_task_state(running), i == 0 ? PP_CANCELLED : PP_DONE);
+        assert_true(pid_gone(pp_task_worker_pid(running)));
+        pp_task_unref(running);
+    }
+    gate_close(&the_gate);
+}
+
+static void a_stopped_fork_server_delays_neither_results_nor_time_limits(void **state)
+{
+    pp_task_options options = PP_TASK_OPTIONS_INIT;
+    (void)state;
+    options.timeout = 0.2;
+    gate_open(&the_gate);
+    pp_pool *pool = pool_of(2, 2);
+    pid_t    fork_server = fork_server_of(pool);
+    pp_task *limited = queue_function(pool, gate_task, &options);
+    pp_task *lost = queue_function(pool, gate_task, NULL);
+    gate_await(&the_gate);
+    gate_await(&the_gate);
+    assert_int_equal(kill(fork_server, SIGSTOP), 0);
+    double begin = now();
+    assert_ends(limited, PP_TIMED_OUT);
+    print_message("           timed out %.3f s after the fork server stopped\n", now() - begin);
+    assert_true(now() - begin < 0.2 + 3);
+    assert_true(pid_gone(pp_task_worker_pid(limited)));
+    /* a worker dies, and nobody tells its status */
+    assert_int_equal(kill(pp_task_worker_pid(lost), SIGKILL), 0);
+    assert_ends(lost, PP_WORKER_LOST);
+    assert_int_equal(kill(fork_server, SIGCONT), 0);
+    pp_task *next = queue_function(pool, return_null, NULL);
+    assert_ends(next, PP_DONE);
+    /* results need no fork server */
+    assert_int_equal(kill(fork_server, SIGSTOP), 0);
+    for (int i = 0; i < 20; i++) {
+        pp_task *task = queue_function(pool, return_pid, NULL);
+        assert_ends(task, PP_DONE);
+        pp_task_unref(task);
+    }
+    assert_int_equal(kill(fork_server, SIGCONT), 0);
+    pp_task_unref(limited);
+    pp_task_unref(lost);
+    pp_task_unref(next);
+    pp_pool_destroy(pool);
+    assert_true(pid_gone(fork_server));
+    gate_close(&the_gate);
+}
+
+static void a_pool_with_a_stopped_fork_server_can_be_destroyed(void **state)
+{
+    (void)state;
+    pp_pool *pool = pool_of(2, 2);
+    pid_t    fork_server = fork_server_of(pool);
+    assert_int_equal(kill(fork_server, SIGSTOP), 0);
+    double begin = now();
+    pp_pool_destroy(pool);
+    assert_true(now() - begin < PATIENCE);
+    if (kill(fork_server, SIGCONT) < 0) /* it may have been ended by force */
+        assert_int_equal(errno, ESRCH);
+    assert_true(pid_gone(fork_server));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tasks_that_run_when_the_fork_server_dies_finish_and_count),
+        cmocka_unit_test(new_workers_can_be_had_after_the_fork_server_died),
+        cmocka_unit_test(a_worker_whose_fork_server_died_loses_only_its_task_when_it_dies),
+        cmocka_unit_test(time_limits_and_cancel_work_after_the_fork_server_died),
+        cmocka_unit_test(nothing_is_lost_when_the_fork_server_is_killed_again_and_again),
+        cmocka_unit_test(a_pool_whose_fork_server_died_can_be_finalized_and_destroyed),
+        cmocka_unit_test(a_stopped_fork_server_delays_neither_results_nor_time_limits),
+        cmocka_unit_test(a_pool_with_a_stopped_fork_server_can_be_destroyed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
