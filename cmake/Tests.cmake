@@ -3,6 +3,7 @@
 #   tests/unit/*.c           one program each; label unit
 #   tests/process/test_*.c   one program each, with the folder's other files; label process
 #   tests/plugins/*.c        objects that those programs load
+#   tests/command/*.sh       the command as a person uses it; label command
 #   tests/build/             what is built and installed is what was promised; label build
 #
 # The programs see the headers in src/ and hold the whole static library, so that a plug-in finds
@@ -88,6 +89,18 @@ list(FILTER process_support EXCLUDE REGEX "/test_[^/]*$")
 foreach(source IN LISTS process_sources)
     procpool_test_program(process "${source}" 120 ${process_support})
 endforeach()
+
+if(TARGET procpool-command AND PROCPOOL_BUILD_EXAMPLES)
+    file(GLOB command_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/command/*.sh")
+    math(EXPR command_seconds "120 * ${time_factor}")
+    foreach(script IN LISTS command_tests)
+        get_filename_component(name "${script}" NAME_WE)
+        add_test(NAME command/${name}
+            COMMAND ${test_launcher} sh "${script}" "${PROJECT_BINARY_DIR}")
+        set_tests_properties(command/${name} PROPERTIES
+            LABELS command TIMEOUT ${command_seconds} ENVIRONMENT "${test_environment}")
+    endforeach()
+endif()
 
 # procpool_build_test(name timeout command...)
 function(procpool_build_test name timeout)

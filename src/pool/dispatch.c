@@ -345,7 +345,6 @@ void pp_pool_forget_sent(struct pp_pool *pool, struct pp_worker *worker, uint64_
     sent->task->worker = NULL;
     free_places(worker, sent);
     *sent = (struct pp_sent){0};
-    pool->changes++;
     if (--worker->inflight > 0)
         pool->behind--;
     else
@@ -357,6 +356,7 @@ bool pp_pool_recall(struct pp_pool *pool, struct pp_worker *worker, struct pp_ta
     if (!pp_mailbox_take_back(pp_box_result(worker->box, task->ticket), task->ticket))
         return false;
     worker->tasks_sent--;
+    pool->changes++;
     pp_pool_forget_sent(pool, worker, task->ticket);
     /* its bell may be armed for this ticket, which it will not finish: the manager arms again */
     pp_pool_wake_manager(pool);

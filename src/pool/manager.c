@@ -125,17 +125,18 @@ static int64_t first_timer(const struct pp_pool *pool)
     return first != NULL ? first->when : PP_NEVER;
 }
 
-/* Do what can be done now; how long to sleep then, in ms.  What ended before its bell was armed may
- * call for tending once more: then not at all. */
+/* Do what can be done now; how long to sleep then, in ms.  The second look collects what ended before
+ * its bell was armed.  If that, or tending, moved a worker or took a task back, the bells are armed
+ * for what is no more: then it does not sleep. */
 static int settle(struct pp_pool *pool)
 {
     run_timers(pool);
     pp_pool_collect(pool);
     pp_pool_dispatch(pool);
-    pp_pool_tend(pool);
-    uint64_t before = pool->changes;
     pp_pool_arm(pool);
+    uint64_t before = pool->changes;
     pp_pool_collect(pool);
+    pp_pool_tend(pool);
     return pool->changes != before ? 0 : sleep_limit(pool);
 }
 

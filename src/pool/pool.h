@@ -99,7 +99,7 @@ struct pp_pool {
     struct pp_server  *server; /* makes all workers, unless the method is fork; watches orphans */
     bool               orphans; /* workers live whose fork server died, and no other watches them */
     bool               managing; /* the manager holds the lock: only it makes fork servers */
-    uint64_t           changes;  /* counts what may call for tending */
+    uint64_t           changes;  /* counts moves of workers and tasks taken back */
     struct pp_list     servers;
     uint64_t           next_server;
     uint64_t           next_incarnation;
