@@ -98,6 +98,7 @@ inputs "$work/crash" "$work/hang"
 ) &
 killer=$!
 run run --timeout "$limit" sha256sum {}
+kill "$killer" 2> /dev/null     # if the pipe was never opened
 wait "$killer"
 killer=
 check "command" "$count done, 1 failed, 1 timed out, 0 lost"

@@ -70,21 +70,26 @@ exec 8>&-
 is_status 143
 sums_up '0 done, 0 failed, 0 timed out, 0 lost'
 
-begin "two signals end a run whose output nobody reads"
 mkfifo stuck
 exec 9<> stuck
-rm -f runs.*
-"$procpool" run -j 2 sh -c ': > "runs.$1"; head -c 1000000 /dev/zero' - ::: a b > stuck 2> err &
-job=$!
-until_true test -e runs.a
-sleep 0.3
-kill -TERM $job
-sleep 0.2
-kill -TERM $job
-wait $job
-status=$?
+head -c 60000 /dev/zero >&9
+for size in 40000 1000000; do
+    begin "two signals end a run whose output nobody reads, $size bytes"
+    rm -f runs.*
+    "$procpool" run -j 2 \
+        sh -c ': > "runs.$1"; [ "$1" = a ] || exec sleep 1000; head -c "$2" /dev/zero' - {} $size \
+        ::: a b > stuck 2> err &
+    job=$!
+    until_true test -e runs.a -a -e runs.b
+    sleep 0.3
+    kill -TERM $job
+    sleep 0.2
+    kill -TERM $job
+    wait $job
+    status=$?
+    is_status 143
+done
 exec 9>&-
-is_status 143
 
 begin "a signal that was ignored stays ignored"
 rm -f runs.* leave
