@@ -4,6 +4,9 @@
  * Drawing is led by a timerfd alone.  After each drawing it is set a second ahead, so that the rate
  * goes on; a change moves it to a tenth of a second after the last drawing.  Output of tasks
  * erases the line first, and the line comes back with the timer.
+ *
+ * Where standard error is not a terminal that can rewrite a line, a whole line is written every ten
+ * seconds, for logs; a short run writes none.
  */
 #include "progress.h"
 
@@ -14,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const double REDRAW = 0.1, IDLE_REDRAW = 1.0;
+static const double REDRAW = 0.1, IDLE_REDRAW = 1.0, LINE_INTERVAL = 10.0;
 
 double cmd_now(void)
 {
@@ -42,15 +45,16 @@ void cmd_progress_open(struct cmd_progress *progress, struct cmd_sink *sink, dou
 {
     *progress = (struct cmd_progress){.sink = sink, .timer = -1, .begun = begun, .last = begun};
     const char *terminal = getenv("TERM");
-    if (terminal == NULL || strcmp(terminal, "dumb") == 0 || !sink->terminal)
-        return;
+    progress->lines = terminal == NULL || strcmp(terminal, "dumb") == 0 || !sink->terminal;
     progress->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (progress->lines && progress->timer >= 0)
+        set_timer(progress, begun + LINE_INTERVAL);
     cmd_progress_touch(progress);
 }
 
 void cmd_progress_touch(struct cmd_progress *progress)
 {
-    if (progress->timer < 0 || progress->soon)
+    if (progress->timer < 0 || progress->soon || progress->lines)
         return;
     progress->soon = true;
     set_timer(progress, progress->last + REDRAW);
@@ -60,6 +64,19 @@ static int columns(int fd)
 {
     struct winsize size;
     return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+}
+
+static void put_line(struct cmd_progress *progress, const char *line, int length)
+{
+    int width = columns(progress->sink->fd) - 1; /* the last column stays free: no wrapping */
+    if (progress->lines) {
+        cmd_sink_put(progress->sink, line, (size_t)length);
+        cmd_sink_put(progress->sink, "\n", 1);
+        return;
+    }
+    cmd_sink_put(progress->sink, "\r", 1);
+    cmd_sink_put(progress->sink, line, (size_t)(length < width ? length : width));
+    cmd_sink_put(progress->sink, "\033[K", 3);
 }
 
 void cmd_progress_draw(struct cmd_progress *progress, const struct cmd_counts *counts,
@@ -77,15 +94,12 @@ void cmd_progress_draw(struct cmd_progress *progress, const struct cmd_counts *c
                                  (unsigned long long)ended[CMD_DONE], (unsigned long long)ended[CMD_FAILED],
                                  (unsigned long long)ended[CMD_TIMED_OUT], (unsigned long long)ended[CMD_LOST],
                                  running, rate < 100 ? 1 : 0, rate);
-    int width = columns(progress->sink->fd) - 1; /* the last column stays free: no wrapping */
-    cmd_sink_put(progress->sink, "\r", 1);
-    cmd_sink_put(progress->sink, line, (size_t)(n < width ? n : width));
-    cmd_sink_put(progress->sink, "\033[K", 3);
+    put_line(progress, line, n);
     cmd_sink_flush(progress->sink);
-    progress->drawn = true;
+    progress->drawn = !progress->lines;
     progress->soon = false;
     progress->last = now;
-    set_timer(progress, now + IDLE_REDRAW);
+    set_timer(progress, now + (progress->lines ? LINE_INTERVAL : IDLE_REDRAW));
 }
 
 void cmd_progress_erase(struct cmd_progress *progress)

@@ -1,5 +1,6 @@
 /*
- * progress.h - one line on a terminal, rewritten at most ten times a second.
+ * progress.h - one line on a terminal, rewritten at most ten times a second; elsewhere a line now and
+ * then.
  */
 #ifndef CMD_PROGRESS_H
 #define CMD_PROGRESS_H
@@ -11,6 +12,7 @@ struct cmd_progress {
     struct cmd_sink *sink;  /* standard error */
     int              timer; /* readable when it is time to draw; -1: no progress line */
     bool             drawn; /* the line stands on the terminal now */
+    bool             lines; /* no terminal: whole lines, and seldom */
     bool             soon;  /* the timer is set to the nearest moment that is allowed */
     double           last;  /* when it was drawn last */
     double           begun;
@@ -20,9 +22,8 @@ struct cmd_counts {
     uint64_t ended[CMD_ENDS];
 };
 
-/* Shows nothing unless standard error is a terminal that can do it. */
 void cmd_progress_open(struct cmd_progress *progress, struct cmd_sink *sink, double begun);
-/* Something has changed: draw before long. */
+/* Something has changed: draw before long, where there is a terminal. */
 void cmd_progress_touch(struct cmd_progress *progress);
 /* The timer was readable: draw. */
 void cmd_progress_draw(struct cmd_progress *progress, const struct cmd_counts *counts,

@@ -203,9 +203,12 @@ static struct pp_outcome *from_record(struct pp_outcome *held)
             0 ||
         number <= 0)
         return bad_result("the worker sent an exception that cannot be read");
-    char *text = strndup(message != NULL ? message : "", size);
+    char *text = malloc(size + 1); /* no NUL stands behind bytes */
     if (text == NULL)
         return &no_memory_outcomes[PP_FAILED];
+    if (size > 0)
+        memcpy(text, message, size);
+    text[size] = '\0';
     struct pp_outcome *outcome =
         pp_outcome_error(PP_FAILED, number, name, text, backtrace, 0);
     free(text);
