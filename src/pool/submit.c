@@ -65,14 +65,25 @@ static int reserve_timers(struct pp_pool *pool, struct pp_task *task)
     return error;
 }
 
-static int accept_task(struct pp_pool *pool, struct pp_task *task)
+static int reserve_all(struct pp_pool *pool, struct pp_task *task)
 {
     int error = pp_queue_join(&pool->queue, task);
     if (error < 0)
         return error;
     error = reserve_timers(pool, task);
-    if (error < 0) {
+    if (error < 0)
         pp_queue_leave(&pool->queue, task);
+    return error;
+}
+
+static int accept_task(struct pp_pool *pool, struct pp_task *task)
+{
+    /* relaxed: of two threads one wins, and only that one goes on */
+    if (atomic_exchange_explicit(&task->claimed, true, memory_order_relaxed))
+        return -EALREADY;
+    int error = reserve_all(pool, task);
+    if (error < 0) {
+        atomic_store_explicit(&task->claimed, false, memory_order_relaxed);
         return error;
     }
     task->home = &pool->home;

@@ -89,8 +89,8 @@ static int apply_options(struct pp_task *task, const pp_task_options *given)
 static int64_t soft_timeout_of(const pp_task_options *options)
 {
     size_t end = offsetof(pp_task_options, soft_timeout) + sizeof(double);
-    if (options == NULL || options->size < end)
-        return 0;
+    if (options == NULL || options->size < end || !limit_valid(options->soft_timeout))
+        return 0; /* what is not valid is refused by apply_options */
     return pp_duration_ns(options->soft_timeout);
 }
 

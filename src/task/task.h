@@ -3,7 +3,7 @@
  *
  * Who writes what: until it is queued, the thread that owns it.  From then on the lock of its pool
  * protects every field, except
- *   references   atomic
+ *   references, claimed   atomic
  *   place        written under the lock, release; PLACE_ENDED publishes the outcome, so whoever
  *                acquires it may read outcome, attempts, times and worker_pid without the lock
  */
@@ -54,7 +54,8 @@ struct pp_task {
     struct pp_list         link; /* pending, delayed or ended: one list at a time */
     struct pp_home        *home; /* of the pool that accepted it; referenced      */
     atomic_uint            references;
-    _Atomic unsigned char  place; /* enum pp_place */
+    _Atomic unsigned char  place;   /* enum pp_place */
+    atomic_bool            claimed; /* by the pool that accepts it: two may be asked at once */
     bool                   use_pool_callbacks;
     bool                   blocking;
     bool                   timed;    /* counted among those that may need a timer */

@@ -298,17 +298,16 @@ static void when_all_workers_are_killed_at_once_all_are_replaced(void **state)
     gate_close(&the_gate);
 }
 
-/* Once in each worker: SIGKILL will come in a moment, wherever it is then. */
+/* Once in each worker, when it has ended a task: SIGKILL will come in a moment, wherever it is
+ * then. */
 static int run_on_a_mined_worker(pp_call *call)
 {
     static timer_t    mine;
-    static bool       armed;
+    static unsigned   runs;
     struct sigevent   event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
-    struct itimerspec when = {0};
-    if (!armed && timer_create(CLOCK_MONOTONIC, &event, &mine) == 0) {
-        when.it_value.tv_nsec = 2000000 + getpid() * 7919L % 8000 * 1000;
-        armed = timer_settime(mine, 0, &when, NULL) == 0;
-    }
+    struct itimerspec when = {.it_value.tv_nsec = 1000000 + getpid() * 7919L % 8000 * 1000};
+    if (++runs == 2 && timer_create(CLOCK_MONOTONIC, &event, &mine) == 0)
+        (void)timer_settime(mine, 0, &when, NULL);
     double until = now() + 20e-6;
     while (now() < until)
         ;

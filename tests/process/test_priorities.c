@@ -22,7 +22,8 @@ static struct journal *journal;
 static int map_journal(void **state)
 {
     (void)state;
-    journal = mmap(NULL, sizeof *journal, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    journal =
+        mmap(NULL, sizeof *journal, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     return journal == MAP_FAILED ? -1 : 0;
 }
 

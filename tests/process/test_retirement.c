@@ -54,9 +54,9 @@ static void a_worker_above_min_size_retires_after_its_idle_attempts(void **state
     options.idle_attempts = 4;
     options.idle_interval = 0.1;
     gate_open(&the_gate);
-    pp_pool *pool = pool_with(&options);
-    pid_t    server = server_of(pool);
-    double   begin = grow_to(pool, 3, pids);
+    pp_pool          *pool = pool_with(&options);
+    pid_t             server = server_of(pool);
+    double            begin = grow_to(pool, 3, pids);
     struct head_count three = {server, 3};
     assert_true(eventually(has_fewer_children, &three));
     double first = now() - begin;
@@ -285,7 +285,7 @@ static void after_a_resize_busy_workers_finish_their_tasks_before_they_leave(voi
     gate_close(&the_gate);
 }
 
-static void without_strict_limits_workers_above_a_new_size_retire_by_themselves(void **state)
+static void without_strict_limits_workers_above_a_new_min_size_retire_by_themselves(void **state)
 {
     (void)state;
     pp_pool_options options = options_of(4, 4);
@@ -295,7 +295,7 @@ static void without_strict_limits_workers_above_a_new_size_retire_by_themselves(
     pp_pool *pool = pool_with(&options);
     pid_t    server = server_of(pool);
     double   begin = now();
-    assert_int_equal(pp_pool_resize(pool, 1, 2), 0);
+    assert_int_equal(pp_pool_resize(pool, 1, 4), 0);
     struct head_count four = {server, 4};
     assert_true(eventually(has_fewer_children, &four));
     assert_true(now() - begin >= 0.2);
@@ -315,7 +315,7 @@ int main(void)
         cmocka_unit_test(after_a_resize_idle_workers_above_the_limits_are_ended),
         cmocka_unit_test(after_a_resize_an_idle_worker_goes_while_the_others_work),
         cmocka_unit_test(after_a_resize_busy_workers_finish_their_tasks_before_they_leave),
-        cmocka_unit_test(without_strict_limits_workers_above_a_new_size_retire_by_themselves),
+        cmocka_unit_test(without_strict_limits_workers_above_a_new_min_size_retire_by_themselves),
     };
     return cmocka_run_group_tests_name("retirement", tests, NULL, NULL);
 }

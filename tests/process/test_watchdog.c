@@ -50,7 +50,7 @@ static void say(enum what what, pid_t pid)
 static struct word hear_of_container(void)
 {
     struct pollfd entry = {.fd = said[0], .events = POLLIN};
-    struct word   word = {0};
+    struct word   word = {.what = READY};
     assert_int_equal(poll(&entry, 1, (int)(PATIENCE * 1000)), 1);
     assert_int_equal(read(said[0], &word, sizeof word), sizeof word);
     return word;
