@@ -9,8 +9,7 @@ comma   := ,
 quietly = tools/quietly $(BUILD)/logs/$(1).log
 say     = @printf '== %s\n' "$(1)"
 
-SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG='-g -O1' \
-            -DPROCPOOL_BUILD_EXAMPLES=OFF
+SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG='-g -O1'
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
@@ -44,7 +43,8 @@ test-asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 
 test-tsan: ## the tests under ThreadSanitizer
 	$(call say,Tests: gcc with thread sanitizer)
-	@tools/test-configuration tsan quiet $(SANITIZED) -DPROCPOOL_SANITIZE=thread
+	@tools/test-configuration tsan quiet $(SANITIZED) -DPROCPOOL_SANITIZE=thread \
+	    -DPROCPOOL_BUILD_EXAMPLES=OFF
 
 install: build ## install to PREFIX (/usr/local), below DESTDIR
 	$(call say,Install: $(DESTDIR)$(PREFIX))

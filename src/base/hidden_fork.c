@@ -106,8 +106,7 @@ static void fork_alone(struct request *request)
 
 pid_t pp_hidden_fork(void (*child)(void *argument), void *argument, int *pidfd)
 {
-    struct request request = {
-        .child = child, .argument = argument, .pid = -ECHILD, .pidfd = -1};
+    struct request request = {.child = child, .argument = argument, .pid = -ECHILD, .pidfd = -1};
     sigset_t       all;
     sigset_t       old;
     sigfillset(&all);

@@ -61,7 +61,7 @@ static bool has_callback(const struct pp_pool *pool, const struct pp_task *task)
 static void announce_ended(struct pp_pool *pool)
 {
     if (pool->fd_used)
-        pp_bell_ring(pool->ready_fd);
+        (void)pp_bell_ring(pool->ready_fd);
     if (pool->has_daemon)
         pthread_cond_signal(&pool->deliver);
 }
@@ -112,8 +112,7 @@ static void retry_later(struct pp_pool *pool, struct pp_task *task)
     }
     pp_list_append(&pool->delayed, &task->link);
     pool->delayed_count++;
-    pp_pool_set_timer(pool, &task->timer, PP_TIMER_RETRY,
-                      pp_deadline_after(pp_clock_now(), delay));
+    pp_pool_set_timer(pool, &task->timer, PP_TIMER_RETRY, pp_deadline_after(pp_clock_now(), delay));
 }
 
 void pp_pool_conclude(struct pp_pool *pool, struct pp_task *task, struct pp_outcome *outcome)
@@ -139,8 +138,8 @@ static size_t receive_parcel(struct pp_worker *worker, uint64_t ticket, int *fds
     for (;;) {
         struct pp_parcel parcel;
         size_t           count = PP_MAX_DESCRIPTORS;
-        ssize_t          size = pp_receive_message(worker->socket, &parcel, sizeof parcel, fds,
-                                                   &count, MSG_DONTWAIT);
+        ssize_t          size =
+            pp_receive_message(worker->socket, &parcel, sizeof parcel, fds, &count, MSG_DONTWAIT);
         if (size == -EBADMSG)
             continue;
         if (size <= 0)

@@ -190,7 +190,7 @@ static void start_using_fd(struct pp_pool *pool)
     pool->fd_used = true;
     pp_pool_watch(pool); /* for good */
     if (pool->ended_count > 0 || pool->ended_without_callbacks > 0)
-        pp_bell_ring(pool->ready_fd);
+        (void)pp_bell_ring(pool->ready_fd);
 }
 
 int pp_pool_fd(const pp_pool *pool)

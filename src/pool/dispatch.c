@@ -22,8 +22,8 @@
 #include <sys/socket.h>
 
 enum {
-    LOOK_AHEAD_NS = 400 * 1000,      /* of work in one tray */
-    SHORT_NS = 10 * 1000 * 1000,     /* above, a task is long: none behind it */
+    LOOK_AHEAD_NS = 400 * 1000,       /* of work in one tray */
+    SHORT_NS = 10 * 1000 * 1000,      /* above, a task is long: none behind it */
     STALL_FLOOR_NS = 2 * 1000 * 1000, /* how long something may wait behind a task, at least */
     BUSY_TRIES = 4,                   /* workers looked at for a place behind */
     RESULT_HINT_MAX = 16              /* granules, when other tasks are in the tray */
@@ -130,8 +130,7 @@ static void write_request(struct pp_worker *worker, const struct pp_task *task,
 static void free_places(struct pp_worker *worker, const struct pp_sent *sent)
 {
     if (sent->request_granules > 0)
-        worker->request_used &=
-            ~mask_of((unsigned)sent->request_arena, sent->request_granules);
+        worker->request_used &= ~mask_of((unsigned)sent->request_arena, sent->request_granules);
     if (sent->result_granules > 0)
         worker->result_used &= ~mask_of((unsigned)sent->result_arena, sent->result_granules);
 }

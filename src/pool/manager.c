@@ -40,7 +40,7 @@ void pp_pool_wake_manager(struct pp_pool *pool)
     if (pool->sleeping_until == 0)
         return;
     pool->sleeping_until = 0; /* once is enough */
-    pp_bell_ring(pool->wake);
+    (void)pp_bell_ring(pool->wake);
 }
 
 static struct pp_worker *find_worker(const struct pp_pool *pool, uint64_t incarnation)

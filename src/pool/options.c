@@ -46,8 +46,7 @@ static int check_options(const pp_pool_options *options)
                  finite_duration(options->max_worker_age) &&
                  pp_duration_valid(options->orphan_grace, true);
     bool method = options->start_method == PP_START_FORKSERVER ||
-                  options->start_method == PP_START_FORK ||
-                  options->start_method == PP_START_SPAWN;
+                  options->start_method == PP_START_FORK || options->start_method == PP_START_SPAWN;
     return sizes && times && method && options->flags == 0 ? 0 : -EINVAL;
 }
 

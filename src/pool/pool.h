@@ -29,13 +29,13 @@ enum pp_life { PP_LIFE_RUNNING, PP_LIFE_DRAINING, PP_LIFE_STOPPING, PP_LIFE_STOP
 
 /* What a timer of the pool's heap is in. */
 enum pp_timer_kind {
-    PP_TIMER_LIMIT, /* a task's time limit              */
-    PP_TIMER_RETRY, /* a task's next attempt            */
-    PP_TIMER_IDLE,  /* a worker above min_size retires   */
-    PP_TIMER_STALL, /* something waits behind a slow task */
-    PP_TIMER_AGE,   /* a worker is replaced              */
+    PP_TIMER_LIMIT,  /* a task's time limit              */
+    PP_TIMER_RETRY,  /* a task's next attempt            */
+    PP_TIMER_IDLE,   /* a worker above min_size retires   */
+    PP_TIMER_STALL,  /* something waits behind a slow task */
+    PP_TIMER_AGE,    /* a worker is replaced              */
     PP_TIMER_STATUS, /* a dead worker's status is overdue; in `age` */
-    PP_TIMER_SPAWN  /* the back-off of spawning is over  */
+    PP_TIMER_SPAWN   /* the back-off of spawning is over  */
 };
 
 /* A thread in a callback of this pool; on that thread's stack. */
@@ -66,8 +66,8 @@ struct pp_pool {
     struct pp_setup  setup;
 
     enum pp_life life;
-    bool         final; /* finalized: not to be started again */
-    bool         finalizing; /* a thread is in finalize */
+    bool         final;         /* finalized: not to be started again */
+    bool         finalizing;    /* a thread is in finalize */
     bool         destroy_later; /* by the thread that is in finalize */
 
     /* tasks */
@@ -78,54 +78,54 @@ struct pp_pool {
     uint64_t        ended_without_callbacks; /* since the last process_results */
     uint64_t        next_id;
     uint64_t        next_order;
-    unsigned        behind;      /* tasks in trays that have another before them */
+    unsigned        behind; /* tasks in trays that have another before them */
     size_t          delayed_count;
-    uint64_t        unfinished;  /* accepted and not ended         */
-    uint64_t        unprocessed; /* accepted, callbacks not returned */
-    uint64_t        timed_tasks; /* unfinished ones that may need a timer */
+    uint64_t        unfinished;    /* accepted and not ended         */
+    uint64_t        unprocessed;   /* accepted, callbacks not returned */
+    uint64_t        timed_tasks;   /* unfinished ones that may need a timer */
     uint64_t        stopped_tasks; /* cancelled by the finalize that is going on */
     struct pp_heap  timers;
 
     /* workers */
     struct pp_worker **workers; /* by slot; NULL: free */
     unsigned           slot_count;
-    unsigned           total;     /* not NULL */
-    unsigned           active;    /* asked, born or ready */
-    unsigned           starting;  /* asked or born */
+    unsigned           total;    /* not NULL */
+    unsigned           active;   /* asked, born or ready */
+    unsigned           starting; /* asked or born */
     unsigned           idle_count;
     unsigned           busy_count; /* with a task in the tray */
-    struct pp_list     idle; /* ready, nothing in the tray; the last to become so first */
-    struct pp_list     busy; /* something in the tray, in whatever state */
-    struct pp_server  *server; /* makes all workers, unless the method is fork; watches orphans */
+    struct pp_list     idle;       /* ready, nothing in the tray; the last to become so first */
+    struct pp_list     busy;       /* something in the tray, in whatever state */
+    struct pp_server  *server;  /* makes all workers, unless the method is fork; watches orphans */
     bool               orphans; /* workers live whose fork server died, and no other watches them */
     bool               managing; /* the manager holds the lock: only it makes fork servers */
     uint64_t           changes;  /* counts moves of workers and tasks taken back */
     struct pp_list     servers;
     uint64_t           next_server;
     uint64_t           next_incarnation;
-    unsigned           failures; /* workers in a row that died before they began a task */
+    unsigned           failures;       /* workers in a row that died before they began a task */
     unsigned           start_failures; /* ... before they were ready */
     int                failure; /* negative errno of the last one; 0: it was a signal or exit */
     int                failure_status;
     struct pp_timer    spawn_timer;
     int64_t            spawn_not_before;
-    int64_t            mean_run; /* ns, smoothed; -1: nothing known */
+    int64_t            mean_run;    /* ns, smoothed; -1: nothing known */
     unsigned           result_hint; /* granules that results seem to need */
 
     /* who waits for what */
-    unsigned        watchers; /* somebody wants to know of every task that ends */
-    pthread_cond_t  space;    /* a place in the queue became free, or the pool closed */
-    unsigned        blocked;  /* threads waiting there */
-    pthread_cond_t  progress; /* anything else: tasks processed, workers born or gone */
-    unsigned        observers; /* threads waiting there */
-    pthread_cond_t  deliver;  /* the daemon thread has something to do */
-    int             ready_fd; /* eventfd behind pp_pool_fd */
-    bool            fd_used;
-    struct pp_list  frames;   /* callbacks that are running */
+    unsigned       watchers;  /* somebody wants to know of every task that ends */
+    pthread_cond_t space;     /* a place in the queue became free, or the pool closed */
+    unsigned       blocked;   /* threads waiting there */
+    pthread_cond_t progress;  /* anything else: tasks processed, workers born or gone */
+    unsigned       observers; /* threads waiting there */
+    pthread_cond_t deliver;   /* the daemon thread has something to do */
+    int            ready_fd;  /* eventfd behind pp_pool_fd */
+    bool           fd_used;
+    struct pp_list frames; /* callbacks that are running */
 
     /* threads */
     int       epoll;
-    int       wake; /* eventfd: the manager shall look at the pool again */
+    int       wake;           /* eventfd: the manager shall look at the pool again */
     int64_t   sleeping_until; /* the manager's deadline while it sleeps; 0: it is awake */
     pthread_t manager;
     pthread_t daemon;
@@ -229,14 +229,14 @@ int  pp_pool_grow_slots(struct pp_pool *pool, unsigned count);
 
 /* spawn.c: fork servers and what they report. */
 /* Make the shared fork server, if the start method has one. */
-int  pp_pool_prepare_server(struct pp_pool *pool);
+int pp_pool_prepare_server(struct pp_pool *pool);
 /* Have workers whose fork server died watched by another: 0 or -errno. */
-int  pp_pool_adopt_orphans(struct pp_pool *pool);
-int  pp_pool_spawn(struct pp_pool *pool);
-void pp_pool_hear_server(struct pp_pool *pool, struct pp_server *server);
+int               pp_pool_adopt_orphans(struct pp_pool *pool);
+int               pp_pool_spawn(struct pp_pool *pool);
+void              pp_pool_hear_server(struct pp_pool *pool, struct pp_server *server);
 struct pp_server *pp_pool_find_server(const struct pp_pool *pool, uint64_t id); /* or NULL */
-void pp_pool_server_dead(struct pp_pool *pool, struct pp_server *server);
-void pp_pool_note_failure(struct pp_pool *pool, int error, int status);
+void              pp_pool_server_dead(struct pp_pool *pool, struct pp_server *server);
+void              pp_pool_note_failure(struct pp_pool *pool, int error, int status);
 
 /* recover.c: what became of the tasks of a dead worker. */
 void pp_pool_sweep(struct pp_pool *pool, struct pp_worker *worker);
@@ -247,8 +247,13 @@ void pp_pool_set_timer(struct pp_pool *pool, struct pp_timer *timer, enum pp_tim
                        int64_t when);
 
 /* manager.c */
-enum pp_event_source { PP_SOURCE_WAKE, PP_SOURCE_BELL, PP_SOURCE_PIDFD, PP_SOURCE_SERVER,
-                       PP_SOURCE_SERVER_PIDFD };
+enum pp_event_source {
+    PP_SOURCE_WAKE,
+    PP_SOURCE_BELL,
+    PP_SOURCE_PIDFD,
+    PP_SOURCE_SERVER,
+    PP_SOURCE_SERVER_PIDFD
+};
 int   pp_pool_watch_fd(struct pp_pool *pool, int fd, enum pp_event_source source, uint64_t id);
 void  pp_pool_forget_fd(struct pp_pool *pool, int fd);
 void  pp_pool_wake_manager(struct pp_pool *pool);

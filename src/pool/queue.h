@@ -31,7 +31,7 @@ void            pp_queue_add(struct pp_queue *queue, struct pp_task *task); /* a
 struct pp_task *pp_queue_first(const struct pp_queue *queue);
 void            pp_queue_remove(struct pp_queue *queue, struct pp_task *task);
 /* Tasks of more than one priority are accepted and have not ended. */
-bool            pp_queue_mixed(const struct pp_queue *queue);
-void            pp_queue_free(struct pp_queue *queue);
+bool pp_queue_mixed(const struct pp_queue *queue);
+void pp_queue_free(struct pp_queue *queue);
 
 #endif

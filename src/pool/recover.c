@@ -49,8 +49,7 @@ static struct pp_outcome *lost_outcome(const struct pp_worker *worker, const str
         snprintf(text, sizeof text, "the time limit of %g s passed", pp_seconds(task->timeout));
         return pp_outcome_error(PP_TIMED_OUT, ETIME, "TimedOut", text, "", 0);
     }
-    if ((worker->reason == PP_KILL_CANCEL && reason_is_mine) ||
-        worker->reason == PP_KILL_FINALIZE)
+    if ((worker->reason == PP_KILL_CANCEL && reason_is_mine) || worker->reason == PP_KILL_FINALIZE)
         return pp_outcome_error(PP_CANCELLED, ECANCELED, "Cancelled",
                                 worker->reason == PP_KILL_CANCEL
                                     ? "cancelled while it was running"
@@ -64,9 +63,9 @@ static struct pp_outcome *lost_outcome(const struct pp_worker *worker, const str
 static void lose(struct pp_pool *pool, struct pp_worker *worker, struct pp_task *task,
                  uint64_t ticket)
 {
-    int64_t            now = pp_clock_now();
-    int64_t            began = atomic_load_explicit(&pp_box_result(worker->box, ticket)->began,
-                                                    memory_order_relaxed);
+    int64_t now = pp_clock_now();
+    int64_t began =
+        atomic_load_explicit(&pp_box_result(worker->box, ticket)->began, memory_order_relaxed);
     struct pp_outcome *outcome = lost_outcome(worker, task);
     if (began < task->queued_at || began > now)
         began = task->queued_at;

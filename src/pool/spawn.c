@@ -230,9 +230,8 @@ static void born(struct pp_pool *pool, struct pp_worker *worker, pid_t pid, int 
     pp_pool_set_worker_state(pool, worker, PP_WORKER_BORN);
     pool->counts.workers_started++;
     /* without a descriptor left for its pidfd it cannot be watched */
-    int error = pidfd >= 0
-                    ? pp_pool_watch_fd(pool, pidfd, PP_SOURCE_PIDFD, worker->incarnation)
-                    : -EMFILE;
+    int error =
+        pidfd >= 0 ? pp_pool_watch_fd(pool, pidfd, PP_SOURCE_PIDFD, worker->incarnation) : -EMFILE;
     if (error == 0)
         error = send_go(pool, worker);
     if (error < 0) { /* of no use: it never gets its go, and leaves */

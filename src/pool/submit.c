@@ -58,8 +58,8 @@ static int reserve_timers(struct pp_pool *pool, struct pp_task *task)
 {
     if (task->timeout == 0 && task->max_retries == 0)
         return 0;
-    int error = pp_heap_reserve(&pool->timers,
-                                pool->timed_tasks + 1 + (size_t)pool->slot_count * 3 + 1);
+    int error =
+        pp_heap_reserve(&pool->timers, pool->timed_tasks + 1 + (size_t)pool->slot_count * 3 + 1);
     task->timed = error == 0;
     pool->timed_tasks += task->timed ? 1 : 0;
     return error;

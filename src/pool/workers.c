@@ -143,8 +143,8 @@ void pp_pool_worker_dead(struct pp_pool *pool, struct pp_worker *worker)
 
 static bool left_in_order(const struct pp_worker *worker)
 {
-    bool told = (atomic_load_explicit(&worker->tray->orders, memory_order_relaxed) &
-                 PP_ORDER_BULLET) != 0;
+    bool told =
+        (atomic_load_explicit(&worker->tray->orders, memory_order_relaxed) & PP_ORDER_BULLET) != 0;
     return told && worker->reason == PP_KILL_NONE &&
            (!worker->status_known || worker->wait_status == 0);
 }
@@ -262,6 +262,15 @@ static struct pp_worker *idle_to_retire(const struct pp_pool *pool)
     return last;
 }
 
+/* Active ones, and those that will leave but have a task to finish first. */
+static unsigned occupied(const struct pp_pool *pool)
+{
+    unsigned count = pool->active;
+    for (struct pp_list *link = pool->busy.next; link != &pool->busy; link = link->next)
+        count += PP_CONTAINER(link, struct pp_worker, link)->state == PP_WORKER_LEAVING ? 1 : 0;
+    return count;
+}
+
 static bool too_many(const struct pp_pool *pool)
 {
     if (pool->idle_count == 0 || pool->life == PP_LIFE_STOPPING)
@@ -271,7 +280,8 @@ static bool too_many(const struct pp_pool *pool)
                pool->active > wanted(pool);
     if (!pool->strict_limits || pp_pool_waiting(pool) > 0)
         return false;
-    return pool->active > pool->max_size || pool->idle_count > pool->min_size;
+    return pool->idle_count > pool->min_size ||
+           (pool->active > pool->min_size && occupied(pool) > pool->max_size);
 }
 
 static void shrink(struct pp_pool *pool)
@@ -302,8 +312,7 @@ bool pp_pool_start_hopeless(const struct pp_pool *pool)
 /* No worker can be had, again and again: what waits is told so. */
 bool pp_pool_hopeless(const struct pp_pool *pool)
 {
-    return pp_pool_start_hopeless(pool) && pool->active == pool->starting &&
-           pool->busy_count == 0;
+    return pp_pool_start_hopeless(pool) && pool->active == pool->starting && pool->busy_count == 0;
 }
 
 static void fail_what_waits(struct pp_pool *pool)

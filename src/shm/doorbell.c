@@ -41,12 +41,15 @@ int pp_bell_create(void)
     return bell < 0 ? -errno : bell;
 }
 
-void pp_bell_ring(int bell)
+int pp_bell_ring(int bell)
 {
     uint64_t one = 1;
+    ssize_t  wrote = 0;
+    do
+        wrote = write(bell, &one, sizeof one);
+    while (wrote < 0 && errno == EINTR);
     /* EAGAIN: the counter is full, so the bell is ringing already */
-    while (write(bell, &one, sizeof one) < 0 && errno == EINTR)
-        ;
+    return wrote < 0 && errno != EAGAIN ? -errno : 0;
 }
 
 void pp_bell_clear(int bell)

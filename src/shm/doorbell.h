@@ -19,8 +19,9 @@ int  pp_futex_wait(const _Atomic uint32_t *word, uint32_t seen, bool shared, int
 void pp_futex_wake(_Atomic uint32_t *word, bool shared);
 
 /* A bell that poll can wait for: non-blocking eventfd, CLOEXEC; descriptor or -errno. */
-int  pp_bell_create(void);
-void pp_bell_ring(int bell);
+int pp_bell_create(void);
+/* 0, or -errno when there is no bell any more. */
+int pp_bell_ring(int bell);
 /* Silence it; what rang before is taken note of by the caller looking at everything. */
 void pp_bell_clear(int bell);
 

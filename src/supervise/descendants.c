@@ -46,7 +46,7 @@ static int add(struct pp_descendants *all, pid_t pid, int64_t grace)
     return 0;
 }
 
-int pp_descendants_scan(struct pp_descendants *all, int64_t grace,
+int pp_descendants_scan(struct pp_descendants *all, int64_t                            grace,
                         bool (*is_worker)(const void *workers, pid_t pid), const void *workers)
 {
     char   path[64];

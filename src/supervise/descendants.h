@@ -26,7 +26,7 @@ struct pp_descendants {
  * Find children that are new: each gets SIGTERM and, `grace` ns later, SIGKILL; with a grace of 0
  * SIGKILL at once.  `is_worker` tells which children are not ours to end.  0 or -errno.
  */
-int pp_descendants_scan(struct pp_descendants *all, int64_t grace,
+int pp_descendants_scan(struct pp_descendants *all, int64_t                            grace,
                         bool (*is_worker)(const void *workers, pid_t pid), const void *workers);
 
 /* Send the SIGKILLs that are due; the next moment when one will be, or PP_NEVER. */

@@ -155,14 +155,14 @@ static _Noreturn void exec_worker(const struct pp_birth *birth)
 static _Noreturn void become_worker(struct server *server, const struct pp_order *order,
                                     const int fds[PP_SPAWN_DESCRIPTORS], pid_t parent)
 {
-    struct pp_birth birth = {.tray = fds[0],
-                             .box = fds[1],
-                             .bell = fds[2],
-                             .socket = fds[3],
-                             .host = server->start.host,
-                             .host_pid = server->start.host_pid,
-                             .parent = parent,
-                             .slot = order->slot};
+    struct pp_birth        birth = {.tray = fds[0],
+                                    .box = fds[1],
+                                    .bell = fds[2],
+                                    .socket = fds[3],
+                                    .host = server->start.host,
+                                    .host_pid = server->start.host_pid,
+                                    .parent = parent,
+                                    .slot = order->slot};
     const struct pp_setup *setup = server->start.setup;
     close_own(server);
     if (order->exec)
@@ -303,8 +303,8 @@ static void obey(struct server *server)
     struct pp_order order;
     int             fds[PP_MAX_DESCRIPTORS];
     size_t          count = PP_MAX_DESCRIPTORS;
-    ssize_t size = pp_receive_message(server->start.socket, &order, sizeof order, fds, &count,
-                                      MSG_DONTWAIT);
+    ssize_t         size =
+        pp_receive_message(server->start.socket, &order, sizeof order, fds, &count, MSG_DONTWAIT);
     if (size == -EAGAIN)
         return;
     if (size == 0 || size == -ECONNRESET) {
@@ -372,7 +372,7 @@ static void wait_for_event(struct server *server, int64_t until)
         entries[count++] = (struct pollfd){.fd = server->wards[i], .events = POLLIN};
     int64_t         left = until == PP_NEVER ? 0 : until - pp_clock_now();
     struct timespec limit = pp_timespec(left > 0 ? left : 0);
-    int ready = ppoll(entries, count, until == PP_NEVER ? NULL : &limit, NULL);
+    int             ready = ppoll(entries, count, until == PP_NEVER ? NULL : &limit, NULL);
     if (ready > 0 && !server->ending) {
         if (entries[2].revents != 0)
             begin_ending(server, server->start.setup->orphan_grace);

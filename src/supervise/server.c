@@ -62,8 +62,7 @@ static int fork_server(struct pp_server *server, struct start *start)
 int pp_server_start(struct pp_server **server, const struct pp_setup *setup,
                     pp_close_inherited_fn *close_inherited, void *data)
 {
-    struct start start = {
-        .server.setup = setup, .close_inherited = close_inherited, .data = data};
+    struct start start = {.server.setup = setup, .close_inherited = close_inherited, .data = data};
     struct pp_server *made = calloc(1, sizeof *made);
     if (made == NULL)
         return -ENOMEM;

@@ -22,12 +22,12 @@ struct pp_server {
 /* What a new fork server must not keep of the host: called in the child. */
 typedef void pp_close_inherited_fn(void *data);
 
-int  pp_server_start(struct pp_server **server, const struct pp_setup *setup,
-                     pp_close_inherited_fn *close_inherited, void *data);
-int  pp_server_order(const struct pp_server *server, const struct pp_order *order, const int *fds,
-                     size_t count);
+int pp_server_start(struct pp_server **server, const struct pp_setup *setup,
+                    pp_close_inherited_fn *close_inherited, void *data);
+int pp_server_order(const struct pp_server *server, const struct pp_order *order, const int *fds,
+                    size_t count);
 /* 1: a report, with *pidfd (or -1), which is the caller's; 0: none now; -EPIPE: it is dead. */
-int  pp_server_read(const struct pp_server *server, struct pp_report *report, int *pidfd);
+int pp_server_read(const struct pp_server *server, struct pp_report *report, int *pidfd);
 /* SIGKILL; its end is seen like any other. */
 void pp_server_kill(const struct pp_server *server);
 /* Ask it to leave, unless it is dead, and forget it.  With `wait`, until it has gone or a second has

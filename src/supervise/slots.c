@@ -53,8 +53,7 @@ int pp_worker_create(struct pp_worker **worker, unsigned slot, uint64_t incarnat
     made->tray_fd = made->box_fd = made->bell = made->pidfd = made->statm = -1;
     made->socket = made->worker_socket = -1;
     pp_list_init(&made->link);
-    int error =
-        shared_memory(&tray, &made->tray_fd, "procpool tray", sizeof(struct pp_tray), true);
+    int error = shared_memory(&tray, &made->tray_fd, "procpool tray", sizeof(struct pp_tray), true);
     made->tray = tray;
     if (error == 0)
         error = shared_memory(&box, &made->box_fd, "procpool box", sizeof(struct pp_box), false);

@@ -60,15 +60,15 @@ struct pp_worker {
     pid_t                pid;
     int                  statm; /* /proc/pid/statm when memory is limited, or -1 */
 
-    uint64_t       head; /* the oldest ticket that is not over */
-    uint64_t       tail; /* the next one */
+    uint64_t       head;     /* the oldest ticket that is not over */
+    uint64_t       tail;     /* the next one */
     unsigned       inflight; /* tasks in [head, tail) */
     struct pp_sent sent[PP_RING];
     uint64_t       request_used; /* granules, a bit each */
     uint64_t       result_used;
-    uint16_t       arming; /* makes each arming of the bell another value */
-    bool           ready;  /* it has been READY */
-    bool           slow;   /* nothing is queued behind its task */
+    uint16_t       arming;    /* makes each arming of the bell another value */
+    bool           ready;     /* it has been READY */
+    bool           slow;      /* nothing is queued behind its task */
     uint64_t       head_seen; /* ticket that ran when the stall timer was set */
     uint64_t       tasks_sent;
     uint64_t       tasks_ended;
@@ -89,7 +89,7 @@ void pp_worker_close_given(struct pp_worker *worker);
 /* Close, in a forked child, what belongs to the host. */
 void pp_worker_close_inherited(struct pp_worker *worker);
 
-int  pp_worker_signal(const struct pp_worker *worker, int signal);
+int pp_worker_signal(const struct pp_worker *worker, int signal);
 /* Wake it if it sleeps; call it after what it should see was published. */
 void pp_worker_wake(struct pp_worker *worker);
 /* Have it ring when it has finished `ticket` or a later one. */

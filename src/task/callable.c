@@ -51,10 +51,9 @@ static void describe_address(struct pp_shipped *shipped, const void *address, ui
     struct dl_find_object found;
     bool                  lies = _dl_find_object((void *)address, &found) == 0;
     uintptr_t             base = lies ? found.dlfo_link_map->l_addr : 0;
-    *shipped = (struct pp_shipped){
-        .name = lies ? path_of(found.dlfo_link_map) : label,
-        .target = {.offset = (uint64_t)((uintptr_t)address - base),
-                   .kind = lies ? kind : PP_TARGET_NOWHERE}};
+    *shipped = (struct pp_shipped){.name = lies ? path_of(found.dlfo_link_map) : label,
+                                   .target = {.offset = (uint64_t)((uintptr_t)address - base),
+                                              .kind = lies ? kind : PP_TARGET_NOWHERE}};
     shipped->target.name_size = (uint16_t)strnlen(shipped->name, PATH_MAX);
 }
 
@@ -138,12 +137,12 @@ int pp_register(const char *name, pp_callable callable)
 /* Looking for the address of an offset in an object that is loaded already. */
 struct search {
     const char *name;
-    ElfW(Addr) base;  /* where the object lies, when `by_base` */
-    bool     by_base;
-    uint64_t offset;
-    uint32_t access; /* PF_X for code, PF_R for a class */
-    bool     loaded; /* the object was found  */
-    void    *address;
+    ElfW(Addr)  base; /* where the object lies, when `by_base` */
+    bool        by_base;
+    uint64_t    offset;
+    uint32_t    access; /* PF_X for code, PF_R for a class */
+    bool        loaded; /* the object was found  */
+    void       *address;
 };
 
 static int look_at_object(struct dl_phdr_info *object, size_t size, void *data)

@@ -36,9 +36,10 @@ static int encode_error(struct pp_error *error)
     struct pp_bytes       bytes = {0};
     struct pp_buffer_list none = {0};
     int                   status = pp_pack_result_args(
-        &bytes, &none, "{\"OK\": b, \"Errno\": i, \"Message\": s, \"Exception\": {\"Value\": s, "
-                                         "\"Exc_info\": s}}",
-        (int)false, error->number, error->message, error->name, error->backtrace);
+                          &bytes, &none,
+                          "{\"OK\": b, \"Errno\": i, \"Message\": s, \"Exception\": {\"Value\": s, "
+                                            "\"Exc_info\": s}}",
+                          (int)false, error->number, error->message, error->name, error->backtrace);
     pp_buffer_list_free(&none);
     if (status == 0)
         status = pp_document_init(&error->document, bytes.data, bytes.size, false, false, NULL, 0);
@@ -62,23 +63,24 @@ static void error_free(struct pp_error *error)
 }
 
 /* What stands in for an outcome when there is no memory: one for each state, never freed. */
-static const unsigned char no_memory_encoded[] =
-    "\x84\xa2OK\xc2\xa5"
-    "Errno\x0c\xa7Message\xadout of memory\xa9"
-    "Exception\x82\xa5Value\xa6"
-    "ENOMEM\xa8"
-    "Exc_info\xa0";
+static const unsigned char no_memory_encoded[] = "\x84\xa2OK\xc2\xa5"
+                                                 "Errno\x0c\xa7Message\xadout of memory\xa9"
+                                                 "Exception\x82\xa5Value\xa6"
+                                                 "ENOMEM\xa8"
+                                                 "Exc_info\xa0";
 
 static struct pp_error no_memory_errors[PP_WORKER_LOST + 1] = {
-#define NO_MEMORY(which)                                                                           \
-    [which] = {                                                                                    \
-        .state = (which), .number = ENOMEM, .name = (char[]){"ENOMEM"},                            \
-        .message = (char[]){"out of memory"}, .backtrace = (char[]){""},                           \
-        .document = {.data = no_memory_encoded,                                                    \
-                     .size = sizeof no_memory_encoded - 1,                                         \
-                     .root = {.data = no_memory_encoded,                                           \
-                              .size = sizeof no_memory_encoded - 1,                                \
-                              .document = &no_memory_errors[which].document}}}
+#define NO_MEMORY(which)                                                   \
+    [which] = {.state = (which),                                           \
+               .number = ENOMEM,                                           \
+               .name = (char[]){"ENOMEM"},                                 \
+               .message = (char[]){"out of memory"},                       \
+               .backtrace = (char[]){""},                                  \
+               .document = {.data = no_memory_encoded,                     \
+                            .size = sizeof no_memory_encoded - 1,          \
+                            .root = {.data = no_memory_encoded,            \
+                                     .size = sizeof no_memory_encoded - 1, \
+                                     .document = &no_memory_errors[which].document}}}
     NO_MEMORY(PP_FAILED), NO_MEMORY(PP_TIMED_OUT), NO_MEMORY(PP_CANCELLED),
     NO_MEMORY(PP_WORKER_LOST)};
 
@@ -209,8 +211,7 @@ static struct pp_outcome *from_record(struct pp_outcome *held)
     if (size > 0)
         memcpy(text, message, size);
     text[size] = '\0';
-    struct pp_outcome *outcome =
-        pp_outcome_error(PP_FAILED, number, name, text, backtrace, 0);
+    struct pp_outcome *outcome = pp_outcome_error(PP_FAILED, number, name, text, backtrace, 0);
     free(text);
     if (!is_constant(outcome))
         outcome->error->item = item;
@@ -229,8 +230,9 @@ struct pp_outcome *pp_outcome_from_raw(const struct pp_raw_result *raw)
     problem = hold_buffers(held, raw);
     if (problem == 0) {
         const void *data = raw->is_mapped ? held->mapping : held->bytes;
-        problem = pp_document_init(&held->document, data, raw->size, raw->is_bytes && !raw->is_error,
-                                   false, held->buffers, held->buffer_count);
+        problem =
+            pp_document_init(&held->document, data, raw->size, raw->is_bytes && !raw->is_error,
+                             false, held->buffers, held->buffer_count);
     }
     if (problem == 0 && !raw->is_error)
         return held;

@@ -175,7 +175,7 @@ static int set_payload(struct pp_task *task, const struct parts *parts)
         (void)lay_out(parts, memory);
     }
     free_payload(task);
-    task->flags &= (uint16_t)~(PP_REQUEST_MAPPED | PP_REQUEST_DESCRIPTORS);
+    task->flags &= (uint16_t) ~(PP_REQUEST_MAPPED | PP_REQUEST_DESCRIPTORS);
     if (fd >= 0)
         task->flags |= PP_REQUEST_MAPPED | PP_REQUEST_DESCRIPTORS;
     if (fd < 0 && memory == NULL) {
@@ -238,8 +238,8 @@ static int task_make(pp_task **made, const pp_callable *callable, const pp_task_
     return 0;
 }
 
-int pp_task_create_args(pp_task **task, const pp_callable *callable,
-                        const pp_task_options *options, const char *format, va_list *arguments)
+int pp_task_create_args(pp_task **task, const pp_callable *callable, const pp_task_options *options,
+                        const char *format, va_list *arguments)
 {
     struct pp_bytes       packed = {0};
     struct pp_buffer_list buffers = {0};
@@ -269,8 +269,9 @@ int pp_task_create_items(pp_task **task, const pp_callable *callable,
                          const struct pp_map_items *items)
 {
     struct pp_extra extra = {.item_size = items->item_size, .out_size = items->out_size};
-    struct parts    parts = {
-           .extra = &extra, .arguments = items->items, .arguments_size = items->size};
+    struct parts    parts = {.extra = &extra,
+                             .arguments = items->items,
+                             .arguments_size = items->size};
     return task_make(task, callable, NULL, &parts,
                      PP_REQUEST_BYTES | PP_REQUEST_MAP | PP_REQUEST_EXTRA, NULL);
 }
@@ -314,7 +315,8 @@ static int copy_head(const struct pp_task *task, unsigned char *head, size_t siz
 }
 
 /* Other arguments behind the head that was laid out at creation. */
-static int replace_arguments(struct pp_task *task, unsigned char *head, const void *data, size_t size)
+static int replace_arguments(struct pp_task *task, unsigned char *head, const void *data,
+                             size_t size)
 {
     struct pp_extra extra;
     struct parts    parts = {.arguments = data, .arguments_size = size};
@@ -430,10 +432,14 @@ const pp_error *pp_task_error(const pp_task *task)
 
 const char *pp_state_name(pp_state state)
 {
-    static const char *const names[] = {
-        [PP_NEW] = "new",         [PP_QUEUED] = "queued",       [PP_RUNNING] = "running",
-        [PP_DONE] = "done",       [PP_FAILED] = "failed",       [PP_TIMED_OUT] = "timed out",
-        [PP_CANCELLED] = "cancelled", [PP_WORKER_LOST] = "worker lost"};
+    static const char *const names[] = {[PP_NEW] = "new",
+                                        [PP_QUEUED] = "queued",
+                                        [PP_RUNNING] = "running",
+                                        [PP_DONE] = "done",
+                                        [PP_FAILED] = "failed",
+                                        [PP_TIMED_OUT] = "timed out",
+                                        [PP_CANCELLED] = "cancelled",
+                                        [PP_WORKER_LOST] = "worker lost"};
     if ((unsigned)state >= sizeof names / sizeof *names)
         return "unknown";
     return names[state];

@@ -51,44 +51,44 @@ void pp_home_unref(struct pp_home *home);
 enum { PP_TASK_SMALL = 32 }; /* bytes of a payload that need no memory of their own */
 
 struct pp_task {
-    struct pp_list         link; /* pending, delayed or ended: one list at a time */
-    struct pp_home        *home; /* of the pool that accepted it; referenced      */
-    atomic_uint            references;
-    _Atomic unsigned char  place;   /* enum pp_place */
-    atomic_bool            claimed; /* by the pool that accepts it: two may be asked at once */
-    bool                   use_pool_callbacks;
-    bool                   blocking;
-    bool                   timed;    /* counted among those that may need a timer */
-    bool                   no_retry; /* it was cancelled */
-    uint16_t               flags;   /* enum pp_request_flags */
-    uint64_t               id;
-    uint64_t               order; /* of acceptance: FIFO among equals */
-    int                    priority;
-    unsigned               max_retries;
-    unsigned               attempts; /* begun so far */
-    pp_result_fn          *callback;
-    pp_exception_fn       *exception_callback;
-    void                  *userdata;
-    int64_t                timeout; /* ns; 0: none */
-    int64_t                retry_delay;
-    struct pp_timer        timer; /* time limit while SENT, next attempt while DELAYED */
-    struct pp_list         waiters;
+    struct pp_list        link; /* pending, delayed or ended: one list at a time */
+    struct pp_home       *home; /* of the pool that accepted it; referenced      */
+    atomic_uint           references;
+    _Atomic unsigned char place;   /* enum pp_place */
+    atomic_bool           claimed; /* by the pool that accepts it: two may be asked at once */
+    bool                  use_pool_callbacks;
+    bool                  blocking;
+    bool                  timed;    /* counted among those that may need a timer */
+    bool                  no_retry; /* it was cancelled */
+    uint16_t              flags;    /* enum pp_request_flags */
+    uint64_t              id;
+    uint64_t              order; /* of acceptance: FIFO among equals */
+    int                   priority;
+    unsigned              max_retries;
+    unsigned              attempts; /* begun so far */
+    pp_result_fn         *callback;
+    pp_exception_fn      *exception_callback;
+    void                 *userdata;
+    int64_t               timeout; /* ns; 0: none */
+    int64_t               retry_delay;
+    struct pp_timer       timer; /* time limit while SENT, next attempt while DELAYED */
+    struct pp_list        waiters;
 
-    struct pp_target       target;
-    uint64_t               payload_size;
-    unsigned char         *payload;    /* or `small`, or NULL when it is in a memfd */
-    int                    payload_fd; /* or -1 */
-    struct pp_buffer_list  buffers;
+    struct pp_target      target;
+    uint64_t              payload_size;
+    unsigned char        *payload;    /* or `small`, or NULL when it is in a memfd */
+    int                   payload_fd; /* or -1 */
+    struct pp_buffer_list buffers;
 
-    struct pp_worker      *worker; /* while SENT */
-    uint64_t               ticket;
-    int64_t                sent_at;  /* when it has a time limit */
-    int64_t                begun_at; /* latched when a deadline was first looked at; 0: not yet */
-    pid_t                  worker_pid; /* of the last attempt */
-    int64_t                queued_at;
-    int64_t                queue_wait;
-    int64_t                run_time; /* of the last attempt */
-    struct pp_outcome     *outcome;
+    struct pp_worker  *worker; /* while SENT */
+    uint64_t           ticket;
+    int64_t            sent_at;    /* when it has a time limit */
+    int64_t            begun_at;   /* latched when a deadline was first looked at; 0: not yet */
+    pid_t              worker_pid; /* of the last attempt */
+    int64_t            queued_at;
+    int64_t            queue_wait;
+    int64_t            run_time; /* of the last attempt */
+    struct pp_outcome *outcome;
     _Alignas(8) unsigned char small[PP_TASK_SMALL];
 };
 
@@ -105,8 +105,8 @@ struct pp_map_items {
     uint32_t    out_size;
 };
 
-int pp_task_create_args(pp_task **task, const pp_callable *callable,
-                        const pp_task_options *options, const char *format, va_list *arguments);
+int pp_task_create_args(pp_task **task, const pp_callable *callable, const pp_task_options *options,
+                        const char *format, va_list *arguments);
 int pp_task_create_bytes(pp_task **task, const pp_callable *callable,
                          const pp_task_options *options, const void *data, size_t size);
 int pp_task_create_items(pp_task **task, const pp_callable *callable,

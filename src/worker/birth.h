@@ -22,7 +22,7 @@ struct pp_setup {
 
 /* What one incarnation is given. */
 struct pp_birth {
-    int      tray;   /* memfds; the worker closes them once they are mapped */
+    int      tray; /* memfds; the worker closes them once they are mapped */
     int      box;
     int      bell;   /* eventfd that wakes the host   */
     int      socket; /* for messages with descriptors */

@@ -50,8 +50,7 @@ static int check_arguments(pp_call *call)
 static int unpack_nothing(const char *format, va_list *arguments)
 {
     struct pp_document nothing;
-    int                error =
-        pp_document_init(&nothing, no_arguments, sizeof no_arguments, false, true, NULL, 0);
+    int error = pp_document_init(&nothing, no_arguments, sizeof no_arguments, false, true, NULL, 0);
     if (error == 0)
         error = pp_document_unpack_arguments(&nothing, format, arguments);
     pp_document_clear(&nothing);
@@ -202,8 +201,8 @@ __attribute__((noinline)) static void set_backtrace(struct pp_raised *raised)
     size_t used = 0;
     raised->backtrace[0] = '\0';
     for (int i = 2; lines != NULL && i < count; i++) { /* 2: this function and pp_call_raise */
-        int wrote = snprintf(raised->backtrace + used, sizeof raised->backtrace - used, "%s\n",
-                             lines[i]);
+        int wrote =
+            snprintf(raised->backtrace + used, sizeof raised->backtrace - used, "%s\n", lines[i]);
         if (wrote < 0 || (size_t)wrote >= sizeof raised->backtrace - used) {
             raised->backtrace[used] = '\0';
             break;

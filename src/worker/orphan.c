@@ -38,10 +38,9 @@ static struct {
 /* A task may have closed the pidfd; then the pid is the best that is left. */
 static bool host_is_dead(void)
 {
-    struct pollfd entries[2] = {{.fd = orphan.host_pidfd, .events = POLLIN},
-                                {.fd = orphan.socket}};
-    if (poll(entries, 2, 0) > 0 && ((entries[0].revents & POLLIN) != 0 ||
-                                    (entries[1].revents & POLLHUP) != 0))
+    struct pollfd entries[2] = {{.fd = orphan.host_pidfd, .events = POLLIN}, {.fd = orphan.socket}};
+    if (poll(entries, 2, 0) > 0 &&
+        ((entries[0].revents & POLLIN) != 0 || (entries[1].revents & POLLHUP) != 0))
         return true;
     return kill(orphan.host_pid, 0) < 0 && errno == ESRCH;
 }

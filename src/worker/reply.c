@@ -26,7 +26,9 @@
 
 void pp_worker_ring(struct pp_worker_self *self)
 {
-    pp_bell_ring(self->bell);
+    /* A task closed it: the host is told by our end instead.  What is done counts. */
+    if (pp_bell_ring(self->bell) < 0)
+        _exit(EXIT_FAILURE);
 }
 
 static int move_to_memfd(struct pp_reply *reply)
@@ -118,8 +120,7 @@ static int pack_raised(struct pp_call *call, bool whole)
     const struct pp_raised *raised = &call->raised;
     pp_reply_forget(&call->reply);
     return pp_pack_result_args(&call->reply.bytes, &call->reply.buffers, "[isysU]", raised->error,
-                               raised->name, raised->message,
-                               whole ? strlen(raised->message) : 0,
+                               raised->name, raised->message, whole ? strlen(raised->message) : 0,
                                whole ? raised->backtrace : "", raised->item);
 }
 
@@ -150,7 +151,7 @@ static void write_outcome(struct pp_call *call)
             return_null(call);
             return;
         }
-        int  error = write_reply(call, is_bytes ? PP_RESULT_BYTES : 0);
+        int error = write_reply(call, is_bytes ? PP_RESULT_BYTES : 0);
         if (error == 0)
             return;
         pp_call_raise_own(call, -error, "the result could not be passed to the host");

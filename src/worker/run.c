@@ -92,8 +92,7 @@ static int call_class(struct pp_call *call, const pp_class *cls)
 /* Call it once; true when it succeeded, otherwise an exception is recorded. */
 static bool invoke(struct pp_call *call, const struct pp_resolved *resolved)
 {
-    int status = resolved->cls != NULL ? call_class(call, resolved->cls)
-                                       : resolved->function(call);
+    int status = resolved->cls != NULL ? call_class(call, resolved->cls) : resolved->function(call);
     if (status == 0) { /* what was raised and overcome does not count */
         call->raised.error = 0;
         return true;

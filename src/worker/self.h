@@ -71,7 +71,7 @@ struct pp_worker_self {
     int                    socket;
     unsigned               slot;
     const struct pp_setup *setup;
-    void                  *state; /* what worker_init gave */
+    void                  *state;     /* what worker_init gave */
     uint64_t               ticket;    /* the next one */
     uint64_t               last_ring; /* the arming that was answered last */
     int64_t                now;       /* when the last task ended; 0 after a sleep */

@@ -8,8 +8,8 @@
  *   - An idle worker makes no system call: it sleeps without limit until its bell changes.
  *   - After a bullet the tray is emptied first.
  */
-#include "shm/doorbell.h"
 #include "base/clock.h"
+#include "shm/doorbell.h"
 #include "worker/self.h"
 
 #include <signal.h>

@@ -11,11 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 /* */
-#include <cmocka.h>
 #include <procpool.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/types.h>
+#include <cmocka.h>
 
 /* Seconds after which a wait for an event is a failure.  Generous: sanitizers on a busy machine. */
 #define PATIENCE 30.0
@@ -43,16 +43,16 @@ struct gate {
     int begun[2]; /* a task writes a byte   */
     int leave[2]; /* a task reads a byte    */
 };
-void  gate_open(struct gate *gate);
-void  gate_close(struct gate *gate);
+void gate_open(struct gate *gate);
+void gate_close(struct gate *gate);
 /* In a task: say that it began, then wait for leave. */
-void  gate_pass(const struct gate *gate);
+void gate_pass(const struct gate *gate);
 /* In the test: wait until a task has begun (one for each call); let one go on. */
-void  gate_await(const struct gate *gate);
-void  gate_release(const struct gate *gate);
+void gate_await(const struct gate *gate);
+void gate_release(const struct gate *gate);
 /* The gate of the running test; gate_task is a callable that passes it and returns null. */
 extern struct gate the_gate;
-int   gate_task(pp_call *call);
+int                gate_task(pp_call *call);
 
 /* Wait for a process that is not our child to be gone (by pidfd).  False after PATIENCE. */
 bool pid_gone(pid_t pid);
@@ -63,8 +63,8 @@ unsigned open_descriptors(void);
 
 /* Callables that many tests want. */
 int return_null(pp_call *call);
-int return_square(pp_call *call);     /* "i" -> "i" */
-int return_pid(pp_call *call);        /* -> "i" */
+int return_square(pp_call *call); /* "i" -> "i" */
+int return_pid(pp_call *call);    /* -> "i" */
 int crash_by_segv(pp_call *call);
 int sleep_for_ever(pp_call *call);
 

@@ -242,35 +242,40 @@ static void assert_about(double told, double low, double high)
 static void percentiles_are_those_of_the_tasks_times(void **state)
 {
     (void)state;
-    enum { COUNT = 20 };
+    enum { COUNT = 21, MIDDLE = COUNT / 2, LAST = COUNT - 1 };
     pp_task        *tasks[COUNT];
     double          waits[COUNT], runs[COUNT];
+    double          expected[COUNT] = {0};
     pp_pool_options options = PP_POOL_OPTIONS_INIT;
     options.min_size = 1;
     options.max_queued_requests = COUNT;
+    gate_open(&the_gate);
     pp_pool *pool = pool_with(&options);
-    for (int i = 0; i < COUNT; i++) {
-        double seconds = i % 2 == 0 ? 0.002 : i < COUNT - 1 ? 0.008 : 0.04;
-        assert_int_equal(pp_task_create(&tasks[i], PP_FUNCTION(run_for), NULL, "d", seconds), 0);
+    tasks[0] = queue_function(pool, gate_task, NULL);
+    for (int i = 1; i < COUNT; i++) {
+        expected[i] = i == LAST ? 0.04 : i % 2 == 0 ? 0.002 : 0.008;
+        assert_int_equal(pp_task_create(&tasks[i], PP_FUNCTION(run_for), NULL, "d", expected[i]),
+                         0);
         assert_int_equal(pp_pool_queue_task(pool, tasks[i]), 0);
     }
+    gate_release(&the_gate); /* all are queued by now, and wait for those before them */
+    assert_int_equal(pp_wait_all(tasks, COUNT, PATIENCE), 0);
     for (int i = 0; i < COUNT; i++) {
         assert_ends(tasks[i], PP_DONE);
         assert_int_equal(pp_task_times(tasks[i], &waits[i], &runs[i]), 0);
-        assert_true(waits[i] >= (i > 0 ? waits[i - 1] : 0)); /* one after the other */
-        assert_true(runs[i] >= (i % 2 == 0 ? 0.002 : 0.008));
+        assert_true(runs[i] >= expected[i]);
         pp_task_unref(tasks[i]);
     }
+    assert_true(waits[LAST] >= 10 * 0.008 + 9 * 0.002);
     pp_pool_stats stats = snapshot(pool);
     qsort(waits, COUNT, sizeof *waits, by_size);
     qsort(runs, COUNT, sizeof *runs, by_size);
-    assert_about(stats.run_time_p50, runs[COUNT / 2 - 1], runs[COUNT / 2]);
-    assert_about(stats.run_time_p99, runs[COUNT - 2], runs[COUNT - 1]);
-    assert_true(stats.run_time_p99 >= 0.04);
-    assert_about(stats.queue_wait_p50, waits[COUNT / 2 - 1], waits[COUNT / 2]);
-    assert_about(stats.queue_wait_p99, waits[COUNT - 2], waits[COUNT - 1]);
-    assert_true(stats.queue_wait_p99 >= 19 * 0.005); /* that is how long the last one waited */
+    assert_about(stats.run_time_p50, runs[MIDDLE - 1], runs[MIDDLE + 1]);
+    assert_about(stats.run_time_p99, runs[LAST - 1], runs[LAST]);
+    assert_about(stats.queue_wait_p50, waits[MIDDLE - 1], waits[MIDDLE + 1]);
+    assert_about(stats.queue_wait_p99, waits[LAST - 1], waits[LAST]);
     pp_pool_destroy(pool);
+    gate_close(&the_gate);
 }
 
 /* --------------------------------------------------------------------- struct size */

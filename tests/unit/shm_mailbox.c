@@ -61,9 +61,12 @@ static void what_the_worker_claimed_cannot_be_taken_back(void **state)
 
 static void a_word_that_nobody_can_have_written_is_broken(void **state)
 {
-    const uint64_t ruined[] = {UINT64_MAX,          0x4141414141414141,
-                               pp_word(200, 9),     pp_word(200, PP_SLOT_RUNNING),
-                               pp_word(3, PP_SLOT_QUEUED), pp_word(201, PP_SLOT_QUEUED)};
+    const uint64_t ruined[] = {UINT64_MAX,
+                               0x4141414141414141,
+                               pp_word(200, 9),
+                               pp_word(200, PP_SLOT_RUNNING),
+                               pp_word(3, PP_SLOT_QUEUED),
+                               pp_word(201, PP_SLOT_QUEUED)};
     (void)state;
     for (size_t i = 0; i < sizeof ruined / sizeof *ruined; i++) {
         set_word(ruined[i]);

@@ -118,7 +118,7 @@ static void bytes_that_are_no_value_become_an_exception(void **state)
     assert_refused(outcome_of("\xdd\xff\xff\xff\xff", 5, false)); /* a list of 2^32-1 */
     assert_refused(outcome_of("\x01\x02", 2, false));             /* two objects */
     assert_refused(outcome_of("", 0, false));
-    assert_refused(outcome_of("\x93\x01\x02\x03", 4 - 1, true)); /* no error record */
+    assert_refused(outcome_of("\x93\x01\x02\x03", 4 - 1, true));         /* no error record */
     assert_refused(outcome_of("\x95\x00\xa0\xc4\x00\xa0\x00", 7, true)); /* errno 0 */
     struct pp_outcome *good = outcome_of("\x2a", 1, false);
     assert_int_equal(good->state, PP_DONE);
