@@ -2,31 +2,15 @@
  * options.c - what pp_pool_create accepts.
  */
 #include "base/clock.h"
+#include "base/sized.h"
 #include "pool/pool.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 /* More slots than this cannot be had: pid_max is 2^22. */
 enum { MAX_WORKERS = 1 << 16 };
-
-/* An older program's struct is shorter: it gets the defaults of what it does not know.  A newer one's
- * is longer: it may only ask for what this library has. */
-static int copy_options(pp_pool_options *options, const pp_pool_options *given)
-{
-    if (given == NULL)
-        return 0;
-    if (given->size < sizeof(size_t) || given->size > 4096)
-        return -EINVAL;
-    size_t known = given->size < sizeof *options ? given->size : sizeof *options;
-    for (size_t i = known; i < given->size; i++)
-        if (((const unsigned char *)given)[i] != 0)
-            return -E2BIG;
-    memcpy(options, given, known);
-    return 0;
-}
 
 static bool finite_duration(double seconds)
 {
@@ -59,7 +43,7 @@ static int64_t idle_limit(const pp_pool_options *options)
 int pp_pool_apply_options(struct pp_pool *pool, const pp_pool_options *given)
 {
     pp_pool_options options = PP_POOL_OPTIONS_INIT;
-    int             error = copy_options(&options, given);
+    int             error = given != NULL ? pp_sized_copy(&options, sizeof options, given) : 0;
     if (error == 0)
         error = check_options(&options);
     if (error < 0)

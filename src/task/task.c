@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/descriptor.h"
+#include "base/sized.h"
 #include "shm/memory.h"
 #include "task/callable.h"
 
@@ -59,17 +60,9 @@ static bool limit_valid(double seconds)
 static int apply_options(struct pp_task *task, const pp_task_options *given)
 {
     pp_task_options options = PP_TASK_OPTIONS_INIT;
-    if (given != NULL) {
-        if (given->size < sizeof(size_t) || given->size > 4096)
-            return -EINVAL;
-        /* an older, shorter one leaves the defaults of what it does not know; a newer, longer one
-         * may only have zeros where this library has nothing */
-        size_t known = given->size < sizeof options ? given->size : sizeof options;
-        for (size_t i = known; i < given->size; i++)
-            if (((const unsigned char *)given)[i] != 0)
-                return -E2BIG;
-        memcpy(&options, given, known);
-    }
+    int             error = given != NULL ? pp_sized_copy(&options, sizeof options, given) : 0;
+    if (error < 0)
+        return error;
     if (!limit_valid(options.timeout) || !limit_valid(options.soft_timeout) ||
         !limit_valid(options.retry_delay))
         return -EINVAL;

@@ -52,7 +52,7 @@ static void a_worker_is_replaced_after_max_tasks_per_worker(void **state)
 static void no_worker_gets_more_than_max_tasks_per_worker(void **state)
 {
     (void)state;
-    enum { COUNT = 40, EACH = 4 };
+    enum { COUNT = 24, EACH = 4 };
     pp_task        *tasks[COUNT];
     pp_pool_options options = PP_POOL_OPTIONS_INIT;
     options.max_queued_requests = COUNT;
@@ -201,7 +201,7 @@ static void a_worker_that_is_too_old_finishes_its_task_first(void **state)
 static void no_task_suffers_from_recycling(void **state)
 {
     (void)state;
-    enum { COUNT = 150 };
+    enum { COUNT = 80 };
     pp_task        *tasks[COUNT];
     pp_pool_options options = PP_POOL_OPTIONS_INIT;
     options.max_size = 3;
