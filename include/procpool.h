@@ -164,7 +164,9 @@ typedef struct pp_task_options {
 
 #define PP_TASK_OPTIONS_INIT { .size = sizeof(pp_task_options), .blocking = true }
 
-/* options NULL: the defaults.  A task can be queued once (-EALREADY). */
+/* options NULL: the defaults.  A task can be queued once (-EALREADY).  -EINVAL: a time
+ * that is negative, infinite or not a number; a callable that is not whole; what the
+ * format language refuses. */
 int  pp_task_create(pp_task **task, pp_callable callable, const pp_task_options *options,
                     const char *format, ...);
 int  pp_task_set_bytes(pp_task *task, const void *data, size_t size); /* instead of a format */
@@ -173,7 +175,8 @@ void pp_task_unref(pp_task *task);
 
 uint64_t        pp_task_id(const pp_task *task);
 pp_state        pp_task_state(const pp_task *task);
-int             pp_task_wait(pp_task *task, double timeout);    /* -ETIMEDOUT: not ended yet */
+int             pp_task_wait(pp_task *task, double timeout);    /* -ETIMEDOUT: not ended yet; -EINVAL:
+                                                                   never queued, and not a poll */
 const pp_value *pp_task_result(const pp_task *task);            /* NULL unless PP_DONE */
 const pp_error *pp_task_error(const pp_task *task);             /* NULL if PP_DONE or not ended */
 int             pp_task_cancel(pp_task *task);   /* queued: dropped; running: stopped at once; ended: -EALREADY */
@@ -240,7 +243,14 @@ typedef struct pp_pool_options {
  *
  * A worker that dies is replaced at once; when workers die again and again before
  * they began a task, with growing delays.  A queued task that a dead worker had not
- * begun goes to another one and has spent no attempt. */
+ * begun goes to another one and has spent no attempt.
+ *
+ * -EINVAL: min_size or max_queued_requests is 0; min_size or max_size above 65536;
+ * a time that is negative, infinite or not a number (orphan_grace may be PP_FOREVER);
+ * an unknown start_method; flags that are not 0; a size that is none.  -E2BIG: the
+ * struct is longer than this library's and asks for what it does not have.  When
+ * workers cannot be had: the error of worker_init or of the system, and -EOWNERDEAD
+ * when they died without telling one. */
 int  pp_pool_create(pp_pool **pool, const pp_pool_options *options);
 
 int  pp_pool_queue_task(pp_pool *pool, pp_task *task);   /* -EAGAIN full, -ESHUTDOWN finalized */

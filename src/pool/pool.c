@@ -132,7 +132,7 @@ static unsigned ready_count(const struct pp_pool *pool)
 /* What to tell the creator when workers cannot be had. */
 static int start_error(const struct pp_pool *pool)
 {
-    return pool->failure < 0 ? pool->failure : -ECHILD;
+    return pool->failure < 0 ? pool->failure : -EOWNERDEAD;
 }
 
 /* Take tasks and have min_size workers: 0, or why they cannot be had. */

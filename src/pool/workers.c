@@ -122,8 +122,8 @@ void pp_pool_look_at_phase(struct pp_pool *pool, struct pp_worker *worker)
 /* The wait status is worth waiting for only if a task's outcome shall tell it. */
 static bool needs_status(const struct pp_worker *worker)
 {
-    return worker->server != NULL && !worker->status_known &&
-           (worker->inflight > 0 || worker->state != PP_WORKER_KILLED);
+    bool told = worker->reason == PP_KILL_NONE || worker->reason == PP_KILL_BROKEN;
+    return told && worker->server != NULL && !worker->status_known;
 }
 
 void pp_pool_worker_dead(struct pp_pool *pool, struct pp_worker *worker)
@@ -290,19 +290,6 @@ static void shrink(struct pp_pool *pool)
         pp_pool_retire(pool, idle_to_retire(pool));
 }
 
-/* After a resize busy workers may be too many: those leave when their task is done. */
-static void shrink_busy(struct pp_pool *pool)
-{
-    struct pp_list *next = NULL;
-    if (pool->active <= pool->max_size || !pool->strict_limits)
-        return;
-    for (struct pp_list *link = pool->busy.next;
-         link != &pool->busy && pool->active > pool->max_size; link = next) {
-        next = link->next;
-        pp_pool_retire(pool, PP_CONTAINER(link, struct pp_worker, link));
-    }
-}
-
 bool pp_pool_start_hopeless(const struct pp_pool *pool)
 {
     enum { TRIES = 5 };
@@ -319,7 +306,7 @@ static void fail_what_waits(struct pp_pool *pool)
 {
     struct pp_task *task = NULL;
     char            message[160];
-    int             error = pool->failure != 0 ? -pool->failure : ECHILD;
+    int             error = pool->failure != 0 ? -pool->failure : EOWNERDEAD;
     if (pool->queue.count == 0)
         return;
     if (pool->failure != 0)
@@ -342,7 +329,6 @@ void pp_pool_tend(struct pp_pool *pool)
     watch_orphans(pool);
     grow(pool);
     shrink(pool);
-    shrink_busy(pool);
     if (pp_pool_hopeless(pool))
         fail_what_waits(pool);
     if (pp_pool_start_hopeless(pool))

@@ -16,6 +16,7 @@
 #include "worker/self.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,15 +132,28 @@ static void initialise(struct pp_worker_self *self)
     pp_worker_ring(self);
 }
 
+/* Out of the way of tasks that close descriptors and open others, which get the lowest numbers. */
+static int move_up(int fd)
+{
+    enum { HIGH = 512 };
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, HIGH);
+    if (moved < 0)
+        return fd; /* the limit is lower than that */
+    (void)close(fd);
+    return moved;
+}
+
 _Noreturn void pp_worker_main(const struct pp_birth *birth, const struct pp_setup *setup)
 {
     static struct pp_worker_self self; /* the process is this worker and nothing else */
     static struct pp_setup       adopted;
     struct pp_go                 go;
-    self = (struct pp_worker_self){
-        .bell = birth->bell, .socket = birth->socket, .slot = birth->slot, .ticket = 1};
+    self = (struct pp_worker_self){.bell = move_up(birth->bell),
+                                   .socket = move_up(birth->socket),
+                                   .slot = birth->slot,
+                                   .ticket = 1};
     default_signals();
-    pp_orphan_watch(birth->host, birth->host_pid, birth->parent, birth->socket);
+    pp_orphan_watch(move_up(birth->host), birth->host_pid, birth->parent, self.socket);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* cannot fail with these arguments */
     int error = map_shared(&self, birth);
     if (pp_receive_message(self.socket, &go, sizeof go, NULL, NULL, 0) != (ssize_t)sizeof go ||
