@@ -63,7 +63,7 @@ static void a_word_that_nobody_can_have_written_is_broken(void **state)
 {
     const uint64_t ruined[] = {UINT64_MAX,
                                0x4141414141414141,
-                               pp_word(200, 9),
+                               UINT64_C(200) << 8 | 9,
                                pp_word(200, PP_SLOT_RUNNING),
                                pp_word(3, PP_SLOT_QUEUED),
                                pp_word(201, PP_SLOT_QUEUED)};
