@@ -96,13 +96,13 @@ static int adopt_some(struct pp_pool *pool)
 
 int pp_pool_adopt_orphans(struct pp_pool *pool)
 {
-    int error = pool->server == NULL ? start_server(pool, &pool->server) : 0;
-    int told = error;
+    int told = pool->server == NULL ? start_server(pool, &pool->server) : 0;
+    if (told < 0)
+        return told;
     do
-        told = error < 0 ? error : adopt_some(pool);
+        told = adopt_some(pool);
     while (told > 0);
-    if (error == 0)
-        pool->orphans = told == 0 ? false : pool->orphans;
+    pool->orphans = told < 0;
     return told;
 }
 

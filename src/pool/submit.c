@@ -194,5 +194,5 @@ int pp_pool_create_and_queue_bytes(pp_pool *pool, pp_callable callable,
     int      error = pp_pool_check(pool);
     if (error == 0)
         error = pp_task_create_bytes(&task, &callable, options, data, size);
-    return error < 0 ? error : submit_and_forget(pool, task);
+    return error != 0 ? error : submit_and_forget(pool, task);
 }

@@ -91,10 +91,11 @@ static int64_t soft_timeout_of(const pp_task_options *options)
 
 /* The parts of a payload, in order; the empty ones take no room. */
 struct parts {
-    const struct pp_extra *extra;
-    struct pp_shipped      shipped;
-    const void            *arguments;
-    size_t                 arguments_size;
+    struct pp_extra   extra;
+    bool              has_extra;
+    struct pp_shipped shipped;
+    const void       *arguments;
+    size_t            arguments_size;
 };
 
 static void put(unsigned char *into, size_t at, const void *data, size_t size)
@@ -108,9 +109,9 @@ static size_t lay_out(const struct parts *parts, unsigned char *into)
 {
     const struct pp_target *target = &parts->shipped.target;
     size_t                  at = 0;
-    if (parts->extra != NULL) {
-        put(into, at, parts->extra, sizeof *parts->extra);
-        at += sizeof *parts->extra;
+    if (parts->has_extra) {
+        put(into, at, &parts->extra, sizeof parts->extra);
+        at += sizeof parts->extra;
     }
     if (target->name_size > 0) {
         put(into, at, parts->shipped.name, target->name_size);
@@ -200,7 +201,7 @@ static struct pp_task *task_new(void)
 static int task_make(pp_task **made, const pp_callable *callable, const pp_task_options *options,
                      struct parts *parts, uint16_t flags, struct pp_buffer_list *buffers)
 {
-    struct pp_extra extra = {.soft_timeout = soft_timeout_of(options)};
+    int64_t         soft_timeout = soft_timeout_of(options);
     struct pp_task *task = task_new();
     if (task == NULL)
         return -ENOMEM;
@@ -210,8 +211,9 @@ static int task_make(pp_task **made, const pp_callable *callable, const pp_task_
         error = pp_callable_describe(&parts->shipped, callable);
     if (error == 0 && buffers != NULL && buffers->count + 1 > PP_MAX_DESCRIPTORS)
         error = -E2BIG;
-    if (extra.soft_timeout > 0 && parts->extra == NULL) {
-        parts->extra = &extra;
+    if (soft_timeout > 0 && !parts->has_extra) {
+        parts->extra.soft_timeout = soft_timeout;
+        parts->has_extra = true;
         task->flags |= PP_REQUEST_EXTRA;
     }
     if (error == 0) {
@@ -261,10 +263,12 @@ int pp_task_create_bytes(pp_task **task, const pp_callable *callable,
 int pp_task_create_items(pp_task **task, const pp_callable *callable,
                          const struct pp_map_items *items)
 {
-    struct pp_extra extra = {.item_size = items->item_size, .out_size = items->out_size};
-    struct parts    parts = {.extra = &extra,
-                             .arguments = items->items,
-                             .arguments_size = items->size};
+    struct parts parts = {
+        .extra = {.item_size = items->item_size, .out_size = items->out_size},
+        .has_extra = true,
+        .arguments = items->items,
+        .arguments_size = items->size,
+    };
     return task_make(task, callable, NULL, &parts,
                      PP_REQUEST_BYTES | PP_REQUEST_MAP | PP_REQUEST_EXTRA, NULL);
 }
@@ -311,13 +315,12 @@ static int copy_head(const struct pp_task *task, unsigned char *head, size_t siz
 static int replace_arguments(struct pp_task *task, unsigned char *head, const void *data,
                              size_t size)
 {
-    struct pp_extra extra;
-    struct parts    parts = {.arguments = data, .arguments_size = size};
-    size_t          at = 0;
+    struct parts parts = {.arguments = data, .arguments_size = size};
+    size_t       at = 0;
     if ((task->flags & PP_REQUEST_EXTRA) != 0) {
-        memcpy(&extra, head, sizeof extra);
-        parts.extra = &extra;
-        at = sizeof extra;
+        memcpy(&parts.extra, head, sizeof parts.extra);
+        parts.has_extra = true;
+        at = sizeof parts.extra;
     }
     parts.shipped.target = task->target;
     parts.shipped.name = (const char *)head + at;

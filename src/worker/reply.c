@@ -130,7 +130,8 @@ static void write_error(struct pp_call *call)
     if (pack_raised(call, true) == 0 && write_reply(call, PP_RESULT_ERROR) == 0)
         return;
     uint32_t number = (uint32_t)call->raised.error;
-    memcpy(call->result->data, &number, sizeof number);
+    for (size_t i = 0; i < sizeof number; i++)
+        call->result->data[i] = ((const unsigned char *)&number)[i];
     call->result->size = sizeof number;
     call->result->flags = PP_RESULT_ERROR;
 }
