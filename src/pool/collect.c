@@ -161,13 +161,14 @@ static const void *result_bytes(struct pp_worker *worker, const struct pp_result
     return NULL;
 }
 
-static struct pp_outcome *read_outcome(struct pp_worker *worker, uint64_t ticket)
+static struct pp_outcome *read_outcome(struct pp_worker *worker, uint64_t ticket, uint64_t *said)
 {
     struct pp_result     *result = pp_box_result(worker->box, ticket);
     const struct pp_sent *sent = &worker->sent[ticket % PP_RING];
     int                   fds[PP_MAX_DESCRIPTORS];
     /* a compiler may not read them twice, and the worker may still write them */
-    uint64_t             size = *(volatile uint64_t *)&result->size;
+    uint64_t size = *(volatile uint64_t *)&result->size;
+    *said = size;
     uint32_t             flags = *(volatile uint32_t *)&result->flags;
     struct pp_raw_result raw = {.size = size,
                                 .is_bytes = (flags & PP_RESULT_BYTES) != 0,
@@ -225,8 +226,9 @@ static void take_result(struct pp_pool *pool, struct pp_worker *worker, uint64_t
 {
     struct pp_task    *task = worker->sent[ticket % PP_RING].task;
     struct pp_result  *result = pp_box_result(worker->box, ticket);
-    struct pp_outcome *outcome = read_outcome(worker, ticket);
-    learn_size(pool, *(volatile uint64_t *)&result->size);
+    uint64_t           size = 0;
+    struct pp_outcome *outcome = read_outcome(worker, ticket, &size);
+    learn_size(pool, size);
     learn_times(pool, task, result);
     task->attempts++;
     worker->tasks_ended++;

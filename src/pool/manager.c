@@ -43,17 +43,9 @@ void pp_pool_wake_manager(struct pp_pool *pool)
     (void)pp_bell_ring(pool->wake);
 }
 
-static struct pp_worker *find_worker(const struct pp_pool *pool, uint64_t incarnation)
-{
-    for (unsigned i = 0; i < pool->slot_count; i++)
-        if (pool->workers[i] != NULL && pool->workers[i]->incarnation == incarnation)
-            return pool->workers[i];
-    return NULL;
-}
-
 static void worker_event(struct pp_pool *pool, uint64_t incarnation, bool died)
 {
-    struct pp_worker *worker = find_worker(pool, incarnation);
+    struct pp_worker *worker = pp_pool_find_worker(pool, incarnation);
     if (worker == NULL)
         return;
     if (died) {

@@ -186,7 +186,7 @@ void pp_pool_note_failure(struct pp_pool *pool, int error, int status)
 
 /* ------------------------------------------------------------------------ reports */
 
-static struct pp_worker *find_incarnation(const struct pp_pool *pool, uint64_t incarnation)
+struct pp_worker *pp_pool_find_worker(const struct pp_pool *pool, uint64_t incarnation)
 {
     for (unsigned i = 0; i < pool->slot_count; i++)
         if (pool->workers[i] != NULL && pool->workers[i]->incarnation == incarnation)
@@ -254,7 +254,7 @@ static void died(struct pp_pool *pool, struct pp_worker *worker, int status)
 
 static void hear(struct pp_pool *pool, const struct pp_report *report, int pidfd)
 {
-    struct pp_worker *worker = find_incarnation(pool, report->incarnation);
+    struct pp_worker *worker = pp_pool_find_worker(pool, report->incarnation);
     if (worker == NULL) { /* given up meanwhile: without a go it leaves */
         pp_close(&pidfd);
         return;
