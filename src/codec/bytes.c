@@ -25,9 +25,12 @@ int pp_bytes_reserve(struct pp_bytes *bytes, size_t more)
     while (capacity < needed)
         capacity = capacity > (size_t)PTRDIFF_MAX / 2 ? (size_t)PTRDIFF_MAX : capacity * 2;
 
-    unsigned char *data = realloc(bytes->data, capacity);
+    unsigned char *data = realloc(bytes->borrowed ? NULL : bytes->data, capacity);
     if (data == NULL)
         return -ENOMEM;
+    if (bytes->borrowed)
+        memcpy(data, bytes->data, bytes->size);
+    bytes->borrowed = false;
     bytes->data = data;
     bytes->capacity = capacity;
     return 0;
@@ -52,6 +55,7 @@ void pp_bytes_reset(struct pp_bytes *bytes)
 
 void pp_bytes_free(struct pp_bytes *bytes)
 {
-    free(bytes->data);
+    if (!bytes->borrowed)
+        free(bytes->data);
     *bytes = (struct pp_bytes){0};
 }

@@ -84,7 +84,8 @@ void pp_pool_latch(struct pp_pool *pool, struct pp_task *task, struct pp_outcome
     } else {
         pool->ended_without_callbacks++;
         pool->unprocessed--;
-        pp_task_unref(task);
+        if (pp_spares_release(task))
+            pp_spares_keep(&pool->spares, task);
     }
     if (first)
         announce_ended(pool);
@@ -161,7 +162,8 @@ static const void *result_bytes(struct pp_worker *worker, const struct pp_result
     return NULL;
 }
 
-static struct pp_outcome *read_outcome(struct pp_worker *worker, uint64_t ticket, uint64_t *said)
+static struct pp_outcome *read_outcome(struct pp_pool *pool, struct pp_worker *worker,
+                                       uint64_t ticket, uint64_t *said)
 {
     struct pp_result     *result = pp_box_result(worker->box, ticket);
     const struct pp_sent *sent = &worker->sent[ticket % PP_RING];
@@ -188,7 +190,7 @@ static struct pp_outcome *read_outcome(struct pp_worker *worker, uint64_t ticket
         outcome = pp_outcome_error(PP_FAILED, EBADMSG, "EBADMSG",
                                    "the worker sent a result that is longer than its place", "", 0);
     else
-        outcome = pp_outcome_from_raw(&raw);
+        outcome = pp_outcome_from_raw(&raw, pp_spares_outcome(&pool->spares));
     pp_close_all(fds, raw.fd_count);
     return outcome;
 }
@@ -227,7 +229,7 @@ static void take_result(struct pp_pool *pool, struct pp_worker *worker, uint64_t
     struct pp_task    *task = worker->sent[ticket % PP_RING].task;
     struct pp_result  *result = pp_box_result(worker->box, ticket);
     uint64_t           size = 0;
-    struct pp_outcome *outcome = read_outcome(worker, ticket, &size);
+    struct pp_outcome *outcome = read_outcome(pool, worker, ticket, &size);
     learn_size(pool, size);
     learn_times(pool, task, result);
     task->attempts++;

@@ -51,8 +51,10 @@ bool pp_pool_deliver_one(struct pp_pool *pool)
     pp_list_append(&pool->frames, &frame.link);
     pp_pool_unlock(pool);
     run_callbacks(task, callback, exception_callback, pool->userdata);
-    pp_task_unref(task);
+    bool spare = pp_spares_release(task);
     pp_pool_lock(pool);
+    if (spare)
+        pp_spares_keep(&pool->spares, task);
     pp_list_remove(&frame.link);
     pool->unprocessed--;
     pp_pool_progress(pool);

@@ -79,6 +79,7 @@ static void destroy_memory(struct pp_home *home)
     pp_close(&pool->epoll);
     pp_queue_free(&pool->queue);
     pp_heap_free(&pool->timers);
+    pp_spares_free(&pool->spares);
     free(pool->workers);
     pthread_cond_destroy(&pool->space);
     pthread_cond_destroy(&pool->progress);

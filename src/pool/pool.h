@@ -21,6 +21,7 @@
 #include "procpool.h"
 #include "supervise/server.h"
 #include "supervise/slots.h"
+#include "task/spares.h"
 #include "task/task.h"
 
 #include <pthread.h>
@@ -71,20 +72,21 @@ struct pp_pool {
     bool         destroy_later; /* by the thread that is in finalize */
 
     /* tasks */
-    struct pp_queue queue;
-    struct pp_list  delayed;
-    struct pp_list  ended; /* callbacks are due */
-    size_t          ended_count;
-    uint64_t        ended_without_callbacks; /* since the last process_results */
-    uint64_t        next_id;
-    uint64_t        next_order;
-    unsigned        behind; /* tasks in trays that have another before them */
-    size_t          delayed_count;
-    uint64_t        unfinished;    /* accepted and not ended         */
-    uint64_t        unprocessed;   /* accepted, callbacks not returned */
-    uint64_t        timed_tasks;   /* unfinished ones that may need a timer */
-    uint64_t        stopped_tasks; /* cancelled by the finalize that is going on */
-    struct pp_heap  timers;
+    struct pp_queue  queue;
+    struct pp_spares spares;
+    struct pp_list   delayed;
+    struct pp_list   ended; /* callbacks are due */
+    size_t           ended_count;
+    uint64_t         ended_without_callbacks; /* since the last process_results */
+    uint64_t         next_id;
+    uint64_t         next_order;
+    unsigned         behind; /* tasks in trays that have another before them */
+    size_t           delayed_count;
+    uint64_t         unfinished;    /* accepted and not ended         */
+    uint64_t         unprocessed;   /* accepted, callbacks not returned */
+    uint64_t         timed_tasks;   /* unfinished ones that may need a timer */
+    uint64_t         stopped_tasks; /* cancelled by the finalize that is going on */
+    struct pp_heap   timers;
 
     /* workers */
     struct pp_worker **workers; /* by slot; NULL: free */

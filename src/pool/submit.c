@@ -4,6 +4,8 @@
  * Invariants
  *   - Accepting is all or nothing: every resource that the task may need on its way is had before
  *     the table says ACCEPT, so nothing behind it can fail for want of memory.
+ *   - A task that nobody else knows of is made on the caller's stack, and moved into spare memory when
+ *     it is accepted.
  *   - At most max_queued tasks wait.  A task waits until it is handed to a worker that has nothing
  *     before it.
  */
@@ -118,7 +120,19 @@ static void refuse_if_hopeless(struct pp_pool *pool)
         pp_pool_tend(pool);
 }
 
-int pp_pool_submit(struct pp_pool *pool, struct pp_task *task, bool blocking, int64_t deadline)
+/* From the draft to a task that the pool alone refers to. */
+static int accept_draft(struct pp_pool *pool, struct pp_task *draft)
+{
+    struct pp_task *task = pp_spares_settle(&pool->spares, draft);
+    if (task == NULL)
+        return -ENOMEM;
+    int error = accept_task(pool, task);
+    pp_task_unref(task); /* refused: that was the last one */
+    return error;
+}
+
+static int submit(struct pp_pool *pool, struct pp_task *task, bool is_draft, bool blocking,
+                  int64_t deadline)
 {
     int error = 0;
     pp_home_ref(&pool->home); /* another thread may destroy the pool while this one waits */
@@ -132,9 +146,10 @@ int pp_pool_submit(struct pp_pool *pool, struct pp_task *task, bool blocking, in
     }
     if (error == 0 && pool->life != PP_LIFE_RUNNING)
         error = -ESHUTDOWN;
-    /* another thread may have queued the same task while this one waited */
+    if (error == 0 && pp_task_place(task) != PP_PLACE_NEW)
+        error = -EALREADY; /* another thread queued the same task while this one waited */
     if (error == 0)
-        error = pp_task_place(task) == PP_PLACE_NEW ? accept_task(pool, task) : -EALREADY;
+        error = is_draft ? accept_draft(pool, task) : accept_task(pool, task);
     if (error == 0) {
         let_urgent_pass(pool);
         pp_pool_dispatch(pool);
@@ -145,6 +160,11 @@ int pp_pool_submit(struct pp_pool *pool, struct pp_task *task, bool blocking, in
     pp_pool_unlock(pool);
     pp_home_unref(&pool->home);
     return error;
+}
+
+int pp_pool_submit(struct pp_pool *pool, struct pp_task *task, bool blocking, int64_t deadline)
+{
+    return submit(pool, task, false, blocking, deadline);
 }
 
 int pp_pool_queue_task(pp_pool *pool, pp_task *task)
@@ -166,33 +186,33 @@ int pp_pool_queue_task_timed(pp_pool *pool, pp_task *task, double timeout)
                           pp_deadline_after(pp_clock_now(), pp_duration_ns(timeout)));
 }
 
-static int submit_and_forget(struct pp_pool *pool, struct pp_task *task)
+static int submit_draft(struct pp_pool *pool, struct pp_task *draft)
 {
-    int error = pp_pool_submit(pool, task, task->blocking, PP_NEVER);
-    pp_task_unref(task);
+    int error = submit(pool, draft, true, draft->blocking, PP_NEVER);
+    pp_task_empty(draft); /* when it was refused */
     return error;
 }
 
 int pp_pool_create_and_queue_task(pp_pool *pool, pp_callable callable,
                                   const pp_task_options *options, const char *format, ...)
 {
-    pp_task *task = NULL;
-    va_list  arguments;
-    int      error = pp_pool_check(pool);
+    struct pp_task draft;
+    va_list        arguments;
+    int            error = pp_pool_check(pool);
     if (error < 0)
         return error;
     va_start(arguments, format);
-    error = pp_task_create_args(&task, &callable, options, format, &arguments);
+    error = pp_task_make_args(&draft, &callable, options, format, &arguments);
     va_end(arguments);
-    return error < 0 ? error : submit_and_forget(pool, task);
+    return error < 0 ? error : submit_draft(pool, &draft);
 }
 
 int pp_pool_create_and_queue_bytes(pp_pool *pool, pp_callable callable,
                                    const pp_task_options *options, const void *data, size_t size)
 {
-    pp_task *task = NULL;
-    int      error = pp_pool_check(pool);
+    struct pp_task draft;
+    int            error = pp_pool_check(pool);
     if (error == 0)
-        error = pp_task_create_bytes(&task, &callable, options, data, size);
-    return error != 0 ? error : submit_and_forget(pool, task);
+        error = pp_task_make_bytes(&draft, &callable, options, data, size);
+    return error < 0 ? error : submit_draft(pool, &draft);
 }

@@ -23,10 +23,22 @@
 
 static struct pp_outcome *outcome_new(pp_state state, size_t bytes)
 {
-    struct pp_outcome *outcome = malloc(sizeof *outcome + bytes);
+    size_t             room = bytes > PP_OUTCOME_SMALL ? bytes : PP_OUTCOME_SMALL;
+    struct pp_outcome *outcome = malloc(sizeof *outcome + room);
     if (outcome != NULL)
-        *outcome = (struct pp_outcome){.state = state};
+        *outcome = (struct pp_outcome){.state = state, .room = room};
     return outcome;
+}
+
+/* The spare one when it is large enough; otherwise that is freed. */
+static struct pp_outcome *outcome_in(struct pp_outcome *spare, pp_state state, size_t bytes)
+{
+    if (spare != NULL && bytes <= spare->room) {
+        *spare = (struct pp_outcome){.state = state, .room = spare->room};
+        return spare;
+    }
+    free(spare);
+    return outcome_new(state, bytes);
 }
 
 /* ------------------------------------------------------------------------ errors */
@@ -127,9 +139,10 @@ static struct pp_outcome *bad_result(const char *what)
 /* ----------------------------------------------------------------------- results */
 
 /* Bytes into the outcome's own memory, or a sealed mapping. */
-static struct pp_outcome *hold_bytes(const struct pp_raw_result *raw, int *problem)
+static struct pp_outcome *hold_bytes(const struct pp_raw_result *raw, struct pp_outcome *spare,
+                                     int *problem)
 {
-    struct pp_outcome *outcome = outcome_new(PP_DONE, raw->is_mapped ? 0 : raw->size);
+    struct pp_outcome *outcome = outcome_in(spare, PP_DONE, raw->is_mapped ? 0 : raw->size);
     *problem = 0;
     if (outcome == NULL) {
         *problem = -ENOMEM;
@@ -218,12 +231,14 @@ static struct pp_outcome *from_record(struct pp_outcome *held)
     return outcome;
 }
 
-struct pp_outcome *pp_outcome_from_raw(const struct pp_raw_result *raw)
+struct pp_outcome *pp_outcome_from_raw(const struct pp_raw_result *raw, struct pp_outcome *spare)
 {
-    if (raw->is_error && !raw->is_mapped && raw->size == sizeof(uint32_t))
+    if (raw->is_error && !raw->is_mapped && raw->size == sizeof(uint32_t)) {
+        free(spare);
         return bare_error(raw);
+    }
     int                problem = 0;
-    struct pp_outcome *held = hold_bytes(raw, &problem);
+    struct pp_outcome *held = hold_bytes(raw, spare, &problem);
     if (held == NULL)
         return problem == -ENOMEM ? &no_memory_outcomes[PP_FAILED]
                                   : bad_result("the worker sent a result that is not sealed");
@@ -242,10 +257,9 @@ struct pp_outcome *pp_outcome_from_raw(const struct pp_raw_result *raw)
     return outcome;
 }
 
-void pp_outcome_free(struct pp_outcome *outcome)
+/* Give back what it holds; its own memory stays. */
+static void outcome_empty(struct pp_outcome *outcome)
 {
-    if (outcome == NULL || is_constant(outcome))
-        return;
     if (outcome->document.data != NULL)
         pp_document_clear(&outcome->document);
     for (size_t i = 0; i < outcome->buffer_count; i++)
@@ -254,7 +268,25 @@ void pp_outcome_free(struct pp_outcome *outcome)
     if (outcome->mapping != NULL)
         munmap(outcome->mapping, outcome->mapping_size);
     error_free(outcome->error);
+}
+
+void pp_outcome_free(struct pp_outcome *outcome)
+{
+    if (outcome == NULL || is_constant(outcome))
+        return;
+    outcome_empty(outcome);
     free(outcome);
+}
+
+bool pp_outcome_make_spare(struct pp_outcome *outcome)
+{
+    if (outcome == NULL || is_constant(outcome) || outcome->room > PP_OUTCOME_SMALL) {
+        pp_outcome_free(outcome);
+        return false;
+    }
+    outcome_empty(outcome);
+    *outcome = (struct pp_outcome){.room = outcome->room};
+    return true;
 }
 
 /* -------------------------------------------------------------- public accessors */

@@ -1,13 +1,16 @@
 /*
  * outcome.h - how a task ended: a result, or the reason why there is none.
  *
- * Made once, checked when it is made, never changed, freed with its task.
+ * Made once, checked when it is made, never changed, freed with its task.  The memory of one that
+ * held a small result can be used again.
  */
 #ifndef PP_TASK_OUTCOME_H
 #define PP_TASK_OUTCOME_H
 
 #include "codec/document.h"
 #include "procpool.h"
+
+enum { PP_OUTCOME_SMALL = 64 }; /* bytes of a result that every outcome has room for */
 
 struct pp_error {
     pp_state           state;
@@ -29,6 +32,8 @@ struct pp_outcome {
     size_t             mapping_size;
     pp_buffer        **buffers; /* each with a reference */
     size_t             buffer_count;
+    struct pp_outcome *next;            /* among spare ones */
+    size_t             room;            /* bytes behind */
     _Alignas(16) unsigned char bytes[]; /* that hold a small one */
 };
 
@@ -45,13 +50,17 @@ struct pp_raw_result {
 
 /* The functions below never fail: without memory they give a constant outcome that says so. */
 
-/* A result, or an exception that says what is wrong with it. */
-struct pp_outcome *pp_outcome_from_raw(const struct pp_raw_result *raw);
+/* A result, or an exception that says what is wrong with it.  `spare`: NULL, or memory to use for it,
+ * which is taken over in any case. */
+struct pp_outcome *pp_outcome_from_raw(const struct pp_raw_result *raw, struct pp_outcome *spare);
 
 /* An outcome without result; strings are copied. */
 struct pp_outcome *pp_outcome_error(pp_state state, int number, const char *name,
                                     const char *message, const char *backtrace, int wait_status);
 
 void pp_outcome_free(struct pp_outcome *outcome);
+
+/* Give back all that it holds but its own memory; false: that too, there was nothing to keep. */
+bool pp_outcome_make_spare(struct pp_outcome *outcome);
 
 #endif

@@ -185,26 +185,28 @@ static int set_payload(struct pp_task *task, const struct parts *parts)
 
 /* --------------------------------------------------------------------- creation */
 
-static struct pp_task *task_new(void)
+static void task_begin(struct pp_task *task)
 {
-    struct pp_task *task = calloc(1, sizeof *task);
-    if (task == NULL)
-        return NULL;
+    *task = (struct pp_task){.payload_fd = -1};
     atomic_init(&task->references, 1);
     atomic_init(&task->place, PP_PLACE_NEW);
-    task->payload_fd = -1;
     pp_list_init(&task->waiters);
-    return task;
 }
 
-/* What every way of creating has in common: callable, options, payload. */
-static int task_make(pp_task **made, const pp_callable *callable, const pp_task_options *options,
-                     struct parts *parts, uint16_t flags, struct pp_buffer_list *buffers)
+void pp_task_empty(struct pp_task *task)
 {
-    int64_t         soft_timeout = soft_timeout_of(options);
-    struct pp_task *task = task_new();
-    if (task == NULL)
-        return -ENOMEM;
+    pp_outcome_free(task->outcome);
+    task->outcome = NULL;
+    free_payload(task);
+    pp_buffer_list_free(&task->buffers);
+}
+
+/* What every way of making one has in common: callable, options, payload. */
+static int make(struct pp_task *task, const pp_callable *callable, const pp_task_options *options,
+                struct parts *parts, uint16_t flags, struct pp_buffer_list *buffers)
+{
+    int64_t soft_timeout = soft_timeout_of(options);
+    task_begin(task);
     task->flags = flags;
     int error = apply_options(task, options);
     if (error == 0)
@@ -220,23 +222,20 @@ static int task_make(pp_task **made, const pp_callable *callable, const pp_task_
         task->target = parts->shipped.target;
         error = set_payload(task, parts);
     }
-    if (error < 0) {
-        pp_task_unref(task);
-        return error;
-    }
-    if (buffers != NULL && buffers->count > 0) {
+    if (error == 0 && buffers != NULL && buffers->count > 0) {
         task->buffers = *buffers;
         *buffers = (struct pp_buffer_list){0};
         task->flags |= PP_REQUEST_DESCRIPTORS;
     }
-    *made = task;
-    return 0;
+    return error;
 }
 
-int pp_task_create_args(pp_task **task, const pp_callable *callable, const pp_task_options *options,
-                        const char *format, va_list *arguments)
+int pp_task_make_args(struct pp_task *task, const pp_callable *callable,
+                      const pp_task_options *options, const char *format, va_list *arguments)
 {
-    struct pp_bytes       packed = {0};
+    enum { USUAL = 256 }; /* bytes of arguments that need no memory while they are packed */
+    unsigned char         room[USUAL];
+    struct pp_bytes       packed = pp_bytes_in(room, sizeof room);
     struct pp_buffer_list buffers = {0};
     struct parts          parts = {0};
     int                   error = 0;
@@ -245,19 +244,19 @@ int pp_task_create_args(pp_task **task, const pp_callable *callable, const pp_ta
     parts.arguments = packed.data;
     parts.arguments_size = packed.size;
     if (error == 0)
-        error = task_make(task, callable, options, &parts, 0, &buffers);
+        error = make(task, callable, options, &parts, 0, &buffers);
     pp_buffer_list_free(&buffers);
     pp_bytes_free(&packed);
     return error;
 }
 
-int pp_task_create_bytes(pp_task **task, const pp_callable *callable,
-                         const pp_task_options *options, const void *data, size_t size)
+int pp_task_make_bytes(struct pp_task *task, const pp_callable *callable,
+                       const pp_task_options *options, const void *data, size_t size)
 {
     struct parts parts = {.arguments = data, .arguments_size = size};
     if (data == NULL && size > 0)
         return -EINVAL;
-    return task_make(task, callable, options, &parts, PP_REQUEST_BYTES, NULL);
+    return make(task, callable, options, &parts, PP_REQUEST_BYTES, NULL);
 }
 
 int pp_task_create_items(pp_task **task, const pp_callable *callable,
@@ -269,8 +268,16 @@ int pp_task_create_items(pp_task **task, const pp_callable *callable,
         .arguments = items->items,
         .arguments_size = items->size,
     };
-    return task_make(task, callable, NULL, &parts,
+    struct pp_task *made = malloc(sizeof *made);
+    if (made == NULL)
+        return -ENOMEM;
+    int error = make(made, callable, NULL, &parts,
                      PP_REQUEST_BYTES | PP_REQUEST_MAP | PP_REQUEST_EXTRA, NULL);
+    if (error < 0)
+        free(made);
+    else
+        *task = made;
+    return error;
 }
 
 int pp_task_create(pp_task **task, pp_callable callable, const pp_task_options *options,
@@ -279,9 +286,16 @@ int pp_task_create(pp_task **task, pp_callable callable, const pp_task_options *
     va_list arguments;
     if (task == NULL)
         return -EINVAL;
+    struct pp_task *made = malloc(sizeof *made);
+    if (made == NULL)
+        return -ENOMEM;
     va_start(arguments, format);
-    int error = pp_task_create_args(task, &callable, options, format, &arguments);
+    int error = pp_task_make_args(made, &callable, options, format, &arguments);
     va_end(arguments);
+    if (error < 0)
+        free(made);
+    else
+        *task = made;
     return error;
 }
 
@@ -380,9 +394,7 @@ void pp_task_unref(pp_task *task)
     if (atomic_fetch_sub_explicit(&task->references, 1, memory_order_acq_rel) != 1)
         return;
     struct pp_home *home = task->home;
-    pp_outcome_free(task->outcome);
-    free_payload(task);
-    pp_buffer_list_free(&task->buffers);
+    pp_task_empty(task);
     free(task);
     if (home != NULL)
         pp_home_unref(home);

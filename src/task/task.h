@@ -105,10 +105,15 @@ struct pp_map_items {
     uint32_t    out_size;
 };
 
-int pp_task_create_args(pp_task **task, const pp_callable *callable, const pp_task_options *options,
-                        const char *format, va_list *arguments);
-int pp_task_create_bytes(pp_task **task, const pp_callable *callable,
-                         const pp_task_options *options, const void *data, size_t size);
+/* Make a task in memory of the caller, who gives back by pp_task_empty what it came to hold; a failed
+ * call leaves it empty. */
+int pp_task_make_args(struct pp_task *task, const pp_callable *callable,
+                      const pp_task_options *options, const char *format, va_list *arguments);
+int pp_task_make_bytes(struct pp_task *task, const pp_callable *callable,
+                       const pp_task_options *options, const void *data, size_t size);
+/* All but the memory of the task itself, and its reference of a pool. */
+void pp_task_empty(struct pp_task *task);
+
 int pp_task_create_items(pp_task **task, const pp_callable *callable,
                          const struct pp_map_items *items);
 

@@ -102,7 +102,7 @@ static void a_task_that_comes_back_takes_its_old_place(void **state)
 static struct pp_outcome *outcome_of(const void *data, size_t size, bool is_error)
 {
     struct pp_raw_result raw = {.data = data, .size = size, .is_error = is_error};
-    return pp_outcome_from_raw(&raw);
+    return pp_outcome_from_raw(&raw, NULL);
 }
 
 static void assert_refused(struct pp_outcome *outcome)
@@ -131,15 +131,15 @@ static void a_large_result_must_be_sealed_and_as_long_as_it_says(void **state)
     struct pp_raw_result raw = {
         .size = 4096, .is_bytes = true, .is_mapped = true, .fds = &fd, .fd_count = 1};
     (void)state;
-    assert_refused(pp_outcome_from_raw(&raw)); /* could still be changed */
+    assert_refused(pp_outcome_from_raw(&raw, NULL)); /* could still be changed */
     assert_int_equal(pp_memory_seal_contents(fd), 0);
     raw.size = 4097;
-    assert_refused(pp_outcome_from_raw(&raw));
+    assert_refused(pp_outcome_from_raw(&raw, NULL));
     raw.fd_count = 0;
-    assert_refused(pp_outcome_from_raw(&raw));
+    assert_refused(pp_outcome_from_raw(&raw, NULL));
     raw.fd_count = 1;
     raw.size = 4096;
-    struct pp_outcome *good = pp_outcome_from_raw(&raw);
+    struct pp_outcome *good = pp_outcome_from_raw(&raw, NULL);
     assert_int_equal(good->state, PP_DONE);
     pp_outcome_free(good);
     close(fd);

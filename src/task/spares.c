@@ -1,0 +1,92 @@
+/*
+ * spares.c - memory of tasks and outcomes is used again.
+ *
+ * Invariants
+ *   - A spare task holds nothing: no payload, no buffer, no reference of its pool; its outcome, if
+ *     one is attached, holds nothing either.
+ *   - There are at most SPARES of each, so a burst does not stay in memory for ever.
+ */
+#include "task/spares.h"
+
+#include <stdlib.h>
+
+enum { SPARES = 4096 };
+
+static struct pp_task *take_task(struct pp_spares *spares)
+{
+    struct pp_list *link = spares->tasks;
+    if (link == NULL)
+        return malloc(sizeof(struct pp_task));
+    spares->tasks = link->next;
+    spares->task_count--;
+    return PP_CONTAINER(link, struct pp_task, link);
+}
+
+struct pp_task *pp_spares_settle(struct pp_spares *spares, struct pp_task *draft)
+{
+    struct pp_task *task = take_task(spares);
+    if (task == NULL)
+        return NULL;
+    *task = *draft;
+    pp_list_init(&task->waiters);
+    if (draft->payload == draft->small)
+        task->payload = task->small;
+    draft->payload = NULL;
+    draft->payload_fd = -1;
+    draft->buffers = (struct pp_buffer_list){0};
+    return task;
+}
+
+struct pp_outcome *pp_spares_outcome(struct pp_spares *spares)
+{
+    struct pp_outcome *outcome = spares->outcomes;
+    if (outcome != NULL) {
+        spares->outcomes = outcome->next;
+        spares->outcome_count--;
+    }
+    return outcome;
+}
+
+bool pp_spares_release(struct pp_task *task)
+{
+    /* acquire: the last owner sees what the others wrote before they let go.  One is the caller's, and
+     * nobody can take another without having one. */
+    if (atomic_load_explicit(&task->references, memory_order_acquire) != 1) {
+        pp_task_unref(task);
+        return false;
+    }
+    struct pp_outcome *outcome = task->outcome;
+    task->outcome = NULL;
+    pp_task_empty(task);
+    if (pp_outcome_make_spare(outcome))
+        task->outcome = outcome;
+    return true;
+}
+
+void pp_spares_keep(struct pp_spares *spares, struct pp_task *task)
+{
+    struct pp_home    *home = task->home;
+    struct pp_outcome *outcome = task->outcome;
+    if (outcome != NULL && spares->outcome_count < SPARES) {
+        outcome->next = spares->outcomes;
+        spares->outcomes = outcome;
+        spares->outcome_count++;
+    } else
+        pp_outcome_free(outcome);
+    if (spares->task_count < SPARES) {
+        task->link.next = spares->tasks;
+        spares->tasks = &task->link;
+        spares->task_count++;
+    } else
+        free(task);
+    pp_home_unref(home);
+}
+
+void pp_spares_free(struct pp_spares *spares)
+{
+    struct pp_outcome *outcome = NULL;
+    while (spares->tasks != NULL)
+        free(take_task(spares));
+    while ((outcome = pp_spares_outcome(spares)) != NULL)
+        pp_outcome_free(outcome);
+}
