@@ -13,7 +13,7 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install bench format check-format tidy help clean \
+.PHONY: build run test install bench bench-death soak format check-format tidy help clean \
         deps-build deps-test deps-bench test-gcc test-clang test-asan test-tsan
 
 build: ## build libraries, command and examples in build/ (the default)
@@ -54,6 +54,17 @@ bench: deps-bench build ## build the benchmarks and run them
 	$(call say,Benchmarks)
 	@$(call quietly,bench) cmake --build $(BUILD) -j $$(nproc) --target bench-programs
 	@if [ -f bench/run.sh ]; then sh bench/run.sh $(BUILD); else echo "   no bench/run.sh yet"; fi
+
+bench-death: build ## the time from a worker's SIGKILL to its task's callback
+	$(call say,Benchmark: death to outcome)
+	@$(call quietly,bench-death) cmake --build $(BUILD) -j $$(nproc) --target bench-death
+	@$(BUILD)/bench/death
+
+soak: deps-test ## random chaos for SECONDS (60), by SEED (the time)
+	$(call say,Soak: random chaos for $(or $(SECONDS),60) seconds)
+	@$(call quietly,soak-configure) cmake -S . -B $(BUILD)/soak -DPROCPOOL_BUILD_TESTS=ON -DPROCPOOL_WERROR=$(WERROR)
+	@$(call quietly,soak-build) cmake --build $(BUILD)/soak -j $$(nproc) --target soak
+	@$(BUILD)/soak/tests/soak/soak --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 format: ## lay the sources out by .clang-format
 	$(call say,Format: rewriting the sources)

@@ -4,6 +4,7 @@
 #   tests/process/test_*.c   one program each, with the folder's other files; label process
 #   tests/plugins/*.c        objects that those programs load
 #   tests/command/*.sh       the command as a person uses it; label command
+#   tests/soak/              one program, random chaos; a short form of it runs here; label soak
 #   tests/build/             what is built and installed is what was promised; label build
 #
 # The programs see the headers in src/ and hold the whole static library, so that a plug-in finds
@@ -92,6 +93,19 @@ endif()
 foreach(source IN LISTS process_sources)
     procpool_test_program(process "${source}" 120 ${process_support})
 endforeach()
+
+# The soak sees the public header only, as any program would.
+file(GLOB soak_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/soak/*.c")
+add_executable(soak ${soak_sources})
+procpool_compiler_options(soak)
+target_compile_definitions(soak PRIVATE ${PROCPOOL_GNU_SOURCE})
+target_link_libraries(soak PRIVATE procpool Threads::Threads)
+set_target_properties(soak PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${tests_folder}/soak" ENABLE_EXPORTS ON)
+add_test(NAME soak/nothing_is_lost_in_chaos
+         COMMAND ${test_launcher} $<TARGET_FILE:soak> --seconds 12 --round 1.5 --seed 20)
+set_tests_properties(soak/nothing_is_lost_in_chaos PROPERTIES
+    LABELS soak TIMEOUT 300 ENVIRONMENT "${test_environment}")
 
 if(TARGET procpool-command AND PROCPOOL_BUILD_EXAMPLES)
     file(GLOB command_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/command/*.sh")
