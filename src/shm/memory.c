@@ -46,6 +46,18 @@ int pp_memory_create(const char *name, size_t size)
     return fd;
 }
 
+int pp_memory_write(int fd, size_t at, const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+    for (size_t done = 0; done < size;) {
+        ssize_t wrote = pwrite(fd, bytes + done, size - done, (off_t)(at + done));
+        if (wrote < 0 && errno != EINTR)
+            return -errno;
+        done += wrote > 0 ? (size_t)wrote : 0;
+    }
+    return 0;
+}
+
 int pp_memory_seal(int fd, bool read_only)
 {
     int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;

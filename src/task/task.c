@@ -19,7 +19,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define NO (-1)
@@ -98,14 +97,25 @@ struct parts {
     size_t            arguments_size;
 };
 
-static void put(unsigned char *into, size_t at, const void *data, size_t size)
+/* Where they go: memory, a memfd, or neither, to learn the size. */
+struct place {
+    unsigned char *memory;
+    int            fd;
+    int            error;
+};
+
+static void put(struct place *place, size_t at, const void *data, size_t size)
 {
-    if (into != NULL && size > 0)
-        memcpy(into + at, data, size);
+    if (size == 0 || place->error < 0)
+        return;
+    if (place->memory != NULL)
+        memcpy(place->memory + at, data, size);
+    else if (place->fd >= 0)
+        place->error = pp_memory_write(place->fd, at, data, size);
 }
 
-/* Lay the parts out: the size of the whole; writes them when `into` is not NULL. */
-static size_t lay_out(const struct parts *parts, unsigned char *into)
+/* Lay the parts out: the size of the whole. */
+static size_t lay_out(const struct parts *parts, struct place *into)
 {
     const struct pp_target *target = &parts->shipped.target;
     size_t                  at = 0;
@@ -130,13 +140,11 @@ static int lay_out_in_memfd(const struct parts *parts, size_t size)
     int fd = pp_memory_create("procpool arguments", size);
     if (fd < 0)
         return fd;
-    void *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    int   error = mapped == MAP_FAILED ? -errno : 0;
-    if (error == 0) {
-        (void)lay_out(parts, mapped);
-        munmap(mapped, size);
+    struct place into = {.fd = fd};
+    (void)lay_out(parts, &into); /* the pages are there, zeroed: padding is written by nobody */
+    int error = into.error;
+    if (error == 0)
         error = pp_memory_seal_contents(fd);
-    }
     if (error < 0)
         pp_close(&fd);
     return error < 0 ? error : fd;
@@ -155,7 +163,8 @@ static void free_payload(struct pp_task *task)
  * memory is sent by accident. */
 static int set_payload(struct pp_task *task, const struct parts *parts)
 {
-    size_t         size = lay_out(parts, NULL);
+    struct place   into = {.fd = -1};
+    size_t         size = lay_out(parts, &into);
     unsigned char *memory = NULL;
     int            fd = -1;
     if (size > (size_t)PP_ARENA_GRANULES * PP_GRANULE) {
@@ -166,7 +175,8 @@ static int set_payload(struct pp_task *task, const struct parts *parts)
         memory = calloc(1, size);
         if (memory == NULL)
             return -ENOMEM;
-        (void)lay_out(parts, memory);
+        into.memory = memory;
+        (void)lay_out(parts, &into);
     }
     free_payload(task);
     task->flags &= (uint16_t) ~(PP_REQUEST_MAPPED | PP_REQUEST_DESCRIPTORS);
@@ -175,7 +185,8 @@ static int set_payload(struct pp_task *task, const struct parts *parts)
     if (fd < 0 && memory == NULL) {
         memory = task->small;
         memset(memory, 0, sizeof task->small);
-        (void)lay_out(parts, memory);
+        into.memory = memory;
+        (void)lay_out(parts, &into);
     }
     task->payload = memory;
     task->payload_fd = fd;

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 /* Bytes of a result that go into a memfd at once instead of through private memory. */
 enum { DIRECT_MIN = PP_ARENA_GRANULES * PP_GRANULE };
@@ -138,24 +137,6 @@ int pp_call_return(pp_call *call, const char *format, ...)
     return error;
 }
 
-static int write_memfd(struct pp_reply *reply, const void *data, size_t size)
-{
-    int fd = pp_memory_create("procpool result", size);
-    if (fd < 0)
-        return fd;
-    void *mapped = mmap(NULL, size, PROT_WRITE, MAP_SHARED, fd, 0);
-    if (mapped == MAP_FAILED) {
-        int error = -errno;
-        pp_close(&fd);
-        return error;
-    }
-    memcpy(mapped, data, size);
-    munmap(mapped, size);
-    reply->memfd = fd;
-    reply->memfd_size = size;
-    return 0;
-}
-
 int pp_call_return_bytes(pp_call *call, const void *data, size_t size)
 {
     if (call == NULL || (data == NULL && size > 0))
@@ -164,7 +145,7 @@ int pp_call_return_bytes(pp_call *call, const void *data, size_t size)
     bool             in_map = (call->request->flags & PP_REQUEST_MAP) != 0;
     pp_reply_forget(spare);
     spare->is_bytes = true;
-    int error = size > DIRECT_MIN && !in_map ? write_memfd(spare, data, size)
+    int error = size > DIRECT_MIN && !in_map ? pp_reply_to_memfd(spare, data, size)
                                              : pp_bytes_append(&spare->bytes, data, size);
     if (error == 0)
         exchange_replies(call);

@@ -20,7 +20,6 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,20 +30,15 @@ void pp_worker_ring(struct pp_worker_self *self)
         _exit(EXIT_FAILURE);
 }
 
-static int move_to_memfd(struct pp_reply *reply)
+int pp_reply_to_memfd(struct pp_reply *reply, const void *data, size_t size)
 {
-    size_t size = reply->bytes.size;
-    int    fd = pp_memory_create("procpool result", size);
+    int fd = pp_memory_create("procpool result", size);
     if (fd < 0)
         return fd;
-    for (size_t at = 0; at < size;) {
-        ssize_t wrote = pwrite(fd, reply->bytes.data + at, size - at, (off_t)at);
-        if (wrote < 0 && errno != EINTR) {
-            int error = -errno;
-            pp_close(&fd);
-            return error;
-        }
-        at += wrote > 0 ? (size_t)wrote : 0;
+    int error = pp_memory_write(fd, 0, data, size);
+    if (error < 0) {
+        pp_close(&fd);
+        return error;
     }
     reply->memfd = fd;
     reply->memfd_size = size;
@@ -103,7 +97,8 @@ static int write_reply(struct pp_call *call, uint32_t flags)
         unsigned char *place = place_for(call, size);
         if (place != NULL && size > 0)
             memcpy(place, reply->bytes.data, size);
-        int error = place == NULL ? move_to_memfd(reply) : 0;
+        int error =
+            place == NULL ? pp_reply_to_memfd(reply, reply->bytes.data, reply->bytes.size) : 0;
         if (error < 0)
             return error;
     }

@@ -94,6 +94,8 @@ void pp_request_close(struct pp_call *call);
 
 /* call.c */
 void pp_reply_forget(struct pp_reply *reply);
+/* Put a large result into a memfd of its own: 0 or -errno. */
+int pp_reply_to_memfd(struct pp_reply *reply, const void *data, size_t size);
 /* Record an exception of the library's own making; `error` is a positive errno. */
 void pp_call_raise_own(struct pp_call *call, int error, const char *message);
 
