@@ -35,7 +35,7 @@ const struct kind_info kinds[KINDS] = {
     [KIND_SOFT] = {"soft", DONE, true},
     [KIND_NAP] = {"nap", DONE, true},
     [KIND_LONG] = {"long", LATE, true},
-    [KIND_FLAKY] = {"flaky", DONE, false},
+    [KIND_FLAKY] = {"flaky", DONE | LATE, false}, /* stopped, it is late in its last attempt, too */
 };
 
 /* SIGALRM is the soft limit's, SIGURG the fork server's death. */
