@@ -73,6 +73,7 @@ static void lose(struct pp_pool *pool, struct pp_worker *worker, struct pp_task 
     task->run_time = now - began;
     task->attempts++;
     worker->tasks_ended++;
+    pool->failures = pool->start_failures = 0; /* it could be started, and began a task */
     if (outcome->state == PP_CANCELLED && worker->reason == PP_KILL_FINALIZE)
         pool->stopped_tasks++;
     pp_pool_forget_sent(pool, worker, ticket);

@@ -271,6 +271,50 @@ static void a_worker_killed_while_idle_is_replaced_and_nothing_is_lost(void **st
     pp_pool_destroy(pool);
 }
 
+static int born[2];
+
+static int tell_birth(void *arg, void **state)
+{
+    pid_t self = getpid();
+    (void)arg;
+    (void)state;
+    return write(born[1], &self, sizeof self) == sizeof self ? 0 : -EIO;
+}
+
+static bool is_idle(void *pool)
+{
+    return pp_pool_num_idle_processes(pool) == 1;
+}
+
+/* Deaths before a task delay the next birth only when they come in a row: twelve would cost ten
+ * seconds. */
+static void a_worker_that_began_a_task_ends_the_delays_of_those_that_did_not(void **state)
+{
+    enum { TIMES = 12 };
+    pp_pool_options options = PP_POOL_OPTIONS_INIT;
+    (void)state;
+    assert_int_equal(pipe(born), 0);
+    options.min_size = 1;
+    options.worker_init = tell_birth;
+    pp_pool *pool = pool_with(&options);
+    double   begin = now();
+    for (int i = 0; i < TIMES; i++) {
+        pid_t pid = 0;
+        assert_int_equal(read(born[0], &pid, sizeof pid), sizeof pid);
+        assert_true(eventually(is_idle, pool));
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(read(born[0], &pid, sizeof pid), sizeof pid);
+        pp_task *lost = queue_function(pool, crash_by_segv, NULL);
+        assert_ends(lost, PP_WORKER_LOST);
+        pp_task_unref(lost);
+    }
+    print_message("           %d times took %.3f s\n", TIMES, now() - begin);
+    assert_true(now() - begin < 8);
+    pp_pool_destroy(pool);
+    close(born[0]);
+    close(born[1]);
+}
+
 static void when_all_workers_are_killed_at_once_all_are_replaced(void **state)
 {
     enum { ALL = 4 };
@@ -353,6 +397,7 @@ int main(void)
         cmocka_unit_test(a_worker_that_exits_in_any_way_loses_only_its_task),
         cmocka_unit_test(tasks_sent_to_a_worker_that_dies_have_spent_no_attempt),
         cmocka_unit_test(a_worker_killed_while_idle_is_replaced_and_nothing_is_lost),
+        cmocka_unit_test(a_worker_that_began_a_task_ends_the_delays_of_those_that_did_not),
         cmocka_unit_test(when_all_workers_are_killed_at_once_all_are_replaced),
         cmocka_unit_test(a_death_at_any_instant_costs_one_task_at_most),
     };
