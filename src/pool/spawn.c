@@ -298,6 +298,28 @@ void pp_pool_hear_server(struct pp_pool *pool, struct pp_server *server)
         server_closed(pool, server);
 }
 
+/* However many workers it still owed, its death is one failure to start any: otherwise a single one
+ * would look hopeless, and what waits would be told so. */
+static void leave_unwatched(struct pp_pool *pool, const struct pp_server *server)
+{
+    unsigned unborn = 0;
+    for (unsigned i = 0; i < pool->slot_count; i++) {
+        struct pp_worker *worker = pool->workers[i];
+        if (worker == NULL || worker->server != server)
+            continue;
+        worker->server = NULL;
+        pool->orphans = true; /* the next fork server is told of it */
+        worker->unborn = worker->pidfd < 0;
+        unborn += worker->unborn ? 1 : 0;
+        if (worker->unborn || worker->state == PP_WORKER_DEAD)
+            pp_pool_bury(pool, worker); /* dead: nobody will tell its status */
+    }
+    if (unborn > 0 && pool->life != PP_LIFE_STOPPING) {
+        pool->start_failures++;
+        pp_pool_note_failure(pool, 0, 0);
+    }
+}
+
 void pp_pool_server_dead(struct pp_pool *pool, struct pp_server *server)
 {
     struct pp_report report;
@@ -310,15 +332,7 @@ void pp_pool_server_dead(struct pp_pool *pool, struct pp_server *server)
         hear(pool, &report, pidfd);
     if (pool->server == server)
         pool->server = NULL;
-    for (unsigned i = 0; i < pool->slot_count; i++) {
-        struct pp_worker *worker = pool->workers[i];
-        if (worker == NULL || worker->server != server)
-            continue;
-        worker->server = NULL;
-        pool->orphans = true; /* the next fork server is told of it */
-        if (worker->pidfd < 0 || worker->state == PP_WORKER_DEAD)
-            pp_pool_bury(pool, worker); /* unborn; or dead, and nobody will tell its status */
-    }
+    leave_unwatched(pool, server);
     pp_pool_forget_fd(pool, server->socket);
     pp_pool_forget_fd(pool, server->pidfd);
     pp_list_remove(&server->link);

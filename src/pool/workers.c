@@ -165,6 +165,7 @@ void pp_pool_bury(struct pp_pool *pool, struct pp_worker *worker)
 {
     bool in_order = left_in_order(worker);
     bool killed = worker->reason != PP_KILL_NONE && worker->reason != PP_KILL_BROKEN;
+    bool excused = in_order || killed || worker->unborn;
     pp_pool_set_worker_state(pool, worker, PP_WORKER_DEAD);
     pp_pool_sweep(pool, worker);
     pp_heap_remove(&pool->timers, &worker->idle);
@@ -175,7 +176,7 @@ void pp_pool_bury(struct pp_pool *pool, struct pp_worker *worker)
         pp_pool_forget_fd(pool, worker->pidfd);
     if (!in_order)
         pool->counts.workers_died++;
-    if (worker->tasks_ended == 0 && !in_order && !killed && pool->life != PP_LIFE_STOPPING) {
+    if (worker->tasks_ended == 0 && !excused && pool->life != PP_LIFE_STOPPING) {
         pool->start_failures = worker->ready ? 0 : pool->start_failures + 1;
         pp_pool_note_failure(pool, worker->init_error,
                              worker->status_known ? worker->wait_status : 0);

@@ -72,6 +72,7 @@ struct pp_worker {
     uint64_t       head_seen; /* ticket that ran when the stall timer was set */
     uint64_t       tasks_sent;
     uint64_t       tasks_ended;
+    bool           unborn; /* its fork server died before it told of a birth */
 
     struct pp_timer idle;  /* retires when it has been idle for long */
     struct pp_timer stall; /* what waits behind a slow task is taken back */

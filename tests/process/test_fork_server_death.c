@@ -209,6 +209,41 @@ static void nothing_is_lost_when_the_fork_server_is_killed_again_and_again(void 
     pp_pool_destroy(pool);
 }
 
+static bool have_six_died(void *pool)
+{
+    pp_pool_stats stats = {.size = sizeof stats};
+    return pp_pool_get_stats(pool, &stats) == 0 && stats.workers_died == 6;
+}
+
+/* Each of them has then failed to start, but for one reason, and that is over. */
+static void workers_that_were_asked_of_a_fork_server_that_dies_cost_no_task(void **state)
+{
+    enum { WORKERS = 6 };
+    pp_task *lost[WORKERS];
+    (void)state;
+    gate_open(&the_gate);
+    pp_pool *pool = pool_of(WORKERS, WORKERS);
+    pid_t    fork_server = fork_server_of(pool);
+    for (int i = 0; i < WORKERS; i++)
+        lost[i] = queue_function(pool, gate_task, NULL);
+    for (int i = 0; i < WORKERS; i++)
+        gate_await(&the_gate);
+    assert_int_equal(kill(fork_server, SIGSTOP), 0);
+    for (int i = 0; i < WORKERS; i++)
+        assert_int_equal(kill(pp_task_worker_pid(lost[i]), SIGKILL), 0);
+    for (int i = 0; i < WORKERS; i++)
+        assert_ends(lost[i], PP_WORKER_LOST);
+    assert_true(eventually(have_six_died, pool)); /* so all are asked for again */
+    pp_task *waiting = queue_function(pool, return_null, NULL);
+    kill_fork_server(fork_server);
+    assert_ends(waiting, PP_DONE);
+    for (int i = 0; i < WORKERS; i++)
+        pp_task_unref(lost[i]);
+    pp_task_unref(waiting);
+    pp_pool_destroy(pool);
+    gate_close(&the_gate);
+}
+
 static void a_pool_whose_fork_server_died_can_be_finalized_and_destroyed(void **state)
 {
     (void)state;
@@ -292,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_worker_whose_fork_server_died_loses_only_its_task_when_it_dies),
         cmocka_unit_test(time_limits_and_cancel_work_after_the_fork_server_died),
         cmocka_unit_test(nothing_is_lost_when_the_fork_server_is_killed_again_and_again),
+        cmocka_unit_test(workers_that_were_asked_of_a_fork_server_that_dies_cost_no_task),
         cmocka_unit_test(a_pool_whose_fork_server_died_can_be_finalized_and_destroyed),
         cmocka_unit_test(a_stopped_fork_server_delays_neither_results_nor_time_limits),
         cmocka_unit_test(a_pool_with_a_stopped_fork_server_can_be_destroyed),
