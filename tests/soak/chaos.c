@@ -16,7 +16,7 @@
 
 struct chaos_counts chaos_counts;
 
-enum { STOPPED = 8 };
+enum { STOPPED = 8, KILLED = 64 };
 
 struct chaos {
     struct round *round;
@@ -25,6 +25,8 @@ struct chaos {
         int    pidfd;
         double until;
     } stopped[STOPPED];
+    pid_t    killed[KILLED]; /* the last ones: a dying process is not killed, or counted, again */
+    unsigned kills;
 };
 
 static bool send(int pidfd, int signal)
@@ -32,8 +34,16 @@ static bool send(int pidfd, int signal)
     return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == 0;
 }
 
-/* One of the last that told of themselves and are alive, or -1. */
-static int choose(struct chaos *self, struct recent *recent)
+static bool was_killed(const struct chaos *self, pid_t pid)
+{
+    for (unsigned i = 0; i < KILLED; i++)
+        if (self->killed[i] == pid)
+            return true;
+    return false;
+}
+
+/* One of the last that told of themselves and are alive: its pidfd, or -1. */
+static int choose(struct chaos *self, struct recent *recent, pid_t *pid)
 {
     enum { LAST = 8 };
     unsigned next = atomic_load(&recent->next);
@@ -41,7 +51,8 @@ static int choose(struct chaos *self, struct recent *recent)
     int      pidfd = -1;
     for (unsigned i = 0; i < LAST && pidfd < 0; i++) {
         unsigned back = 1 + (first + i) % LAST;
-        pidfd = census_pidfd(atomic_load(&recent->pids[(next - back) % RECENT]));
+        *pid = atomic_load(&recent->pids[(next - back) % RECENT]);
+        pidfd = was_killed(self, *pid) ? -1 : census_pidfd(*pid);
     }
     return pidfd;
 }
@@ -70,31 +81,34 @@ static bool stop(struct chaos *self, int pidfd)
     return false;
 }
 
-static bool kill_it(int pidfd)
+/* Takes the pidfd over. */
+static bool kill_it(struct chaos *self, int pidfd, pid_t pid)
 {
     bool sent = send(pidfd, SIGKILL);
     (void)close(pidfd);
+    self->killed[self->kills++ % KILLED] = pid;
     return sent;
 }
 
 static void harm_worker(struct chaos *self)
 {
-    int pidfd = choose(self, &board->workers);
+    pid_t pid = 0;
+    int   pidfd = choose(self, &board->workers, &pid);
     if (pidfd < 0)
         return;
     if (roll_below(&self->dice, 8) == 0)
         chaos_counts.workers_stopped += stop(self, pidfd) ? 1 : 0;
     else {
-        self->round->kills++; /* before: its task may be judged at once */
-        chaos_counts.workers_killed += kill_it(pidfd) ? 1 : 0;
+        self->round->kills++;
+        chaos_counts.workers_killed += kill_it(self, pidfd, pid) ? 1 : 0;
     }
 }
 
 static void harm_server(struct chaos *self)
 {
     unsigned next = atomic_load(&board->servers.next);
-    int      pid = atomic_load(&board->servers.pids[(next - 1) % RECENT]);
-    int      pidfd = census_pidfd(pid);
+    pid_t    pid = atomic_load(&board->servers.pids[(next - 1) % RECENT]);
+    int      pidfd = was_killed(self, pid) ? -1 : census_pidfd(pid);
     if (pidfd < 0)
         return;
     if (!census_is_server(pid))
@@ -103,15 +117,16 @@ static void harm_server(struct chaos *self)
         chaos_counts.servers_stopped += stop(self, pidfd) ? 1 : 0;
     else {
         self->round->server_kills++;
-        chaos_counts.servers_killed += kill_it(pidfd) ? 1 : 0;
+        chaos_counts.servers_killed += kill_it(self, pidfd, pid) ? 1 : 0;
     }
 }
 
 static void harm_child(struct chaos *self)
 {
-    int pidfd = choose(self, &board->children);
+    pid_t pid = 0;
+    int   pidfd = choose(self, &board->children, &pid);
     if (pidfd >= 0)
-        chaos_counts.children_killed += kill_it(pidfd) ? 1 : 0;
+        chaos_counts.children_killed += kill_it(self, pidfd, pid) ? 1 : 0;
 }
 
 static void resize(struct chaos *self)

@@ -378,6 +378,7 @@ static void print_tally(double seconds, uint64_t seed)
     row("... children of tasks", chaos_counts.children_killed);
     row("workers stopped and continued", chaos_counts.workers_stopped);
     row("fork servers stopped and continued", chaos_counts.servers_stopped);
+    row("tasks for which no worker could be had", atomic_load(&ledger.never_begun));
     row("lost", accepted > ended ? accepted - ended : 0);
     row("duplicates", atomic_load(&ledger.duplicates));
     row("wrong outcomes", atomic_load(&ledger.wrong));

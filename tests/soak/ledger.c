@@ -105,6 +105,8 @@ static void judge(struct entry *entry, const pp_task *task)
         wrong(entry, task, "done without having been executed");
     if (state == PP_WORKER_LOST && kinds[entry->kind].innocent && attempts > 0)
         atomic_fetch_add(&ledger.innocents_lost, 1);
+    if (state == PP_WORKER_LOST && attempts == 0)
+        atomic_fetch_add(&ledger.never_begun, 1);
     atomic_fetch_add_explicit(&ledger.outcomes[entry->kind][state], 1, memory_order_relaxed);
     entry->outcome = state;
 }

@@ -125,6 +125,7 @@ struct ledger {
     _Atomic uint64_t callbacks;
     _Atomic uint64_t
         innocents_lost; /* WORKER_LOST of a task that does not end its worker; of a round */
+    _Atomic uint64_t never_begun; /* WORKER_LOST because no worker could be started */
     _Atomic uint64_t duplicates;
     _Atomic uint64_t wrong; /* results, errors, outcomes that must not be */
 };
