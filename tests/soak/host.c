@@ -353,9 +353,9 @@ static void print_tally(double seconds, uint64_t seed)
     uint64_t of_all[OUTCOMES] = {0};
     uint64_t ended = print_outcomes(of_all);
     uint64_t accepted = atomic_load(&ledger.accepted);
-    uint64_t kills = chaos_counts.workers_killed + chaos_counts.servers_killed +
-                     chaos_counts.children_killed + atomic_load(&board->suicides) +
-                     of_all[PP_TIMED_OUT];
+    /* as seen by their end: two causes may be behind one death */
+    uint64_t deaths =
+        tally.workers_died + chaos_counts.servers_killed + chaos_counts.children_killed;
     printf("| tally | |\n| --- | ---: |\n");
     row("seed", seed);
     row("seconds", (uint64_t)seconds);
@@ -370,12 +370,12 @@ static void print_tally(double seconds, uint64_t seed)
     row("resizes", chaos_counts.resizes);
     row("workers started", tally.workers_started);
     row("workers died", tally.workers_died);
-    row("kills, all", kills);
-    row("... workers by their own task", atomic_load(&board->suicides));
-    row("... workers by the chaos thread", chaos_counts.workers_killed);
-    row("... workers by time limits", of_all[PP_TIMED_OUT]);
-    row("... fork servers", chaos_counts.servers_killed);
-    row("... children of tasks", chaos_counts.children_killed);
+    row("violent deaths, all", deaths);
+    row("tasks that ended their worker", atomic_load(&board->suicides));
+    row("workers killed by the chaos thread", chaos_counts.workers_killed);
+    row("workers killed by time limits", of_all[PP_TIMED_OUT]);
+    row("fork servers killed", chaos_counts.servers_killed);
+    row("children of tasks killed", chaos_counts.children_killed);
     row("workers stopped and continued", chaos_counts.workers_stopped);
     row("fork servers stopped and continued", chaos_counts.servers_stopped);
     row("tasks for which no worker could be had", atomic_load(&ledger.never_begun));
