@@ -163,15 +163,15 @@ static const void *result_bytes(struct pp_worker *worker, const struct pp_result
 }
 
 static struct pp_outcome *read_outcome(struct pp_pool *pool, struct pp_worker *worker,
-                                       uint64_t ticket, uint64_t *said)
+                                       const struct pp_result *result, uint64_t ticket,
+                                       uint64_t *said)
 {
-    struct pp_result     *result = pp_box_result(worker->box, ticket);
     const struct pp_sent *sent = &worker->sent[ticket % PP_RING];
     int                   fds[PP_MAX_DESCRIPTORS];
     /* a compiler may not read them twice, and the worker may still write them */
-    uint64_t size = *(volatile uint64_t *)&result->size;
+    uint64_t size = *(const volatile uint64_t *)&result->size;
     *said = size;
-    uint32_t             flags = *(volatile uint32_t *)&result->flags;
+    uint32_t             flags = *(const volatile uint32_t *)&result->flags;
     struct pp_raw_result raw = {.size = size,
                                 .is_bytes = (flags & PP_RESULT_BYTES) != 0,
                                 .is_error = (flags & PP_RESULT_ERROR) != 0,
@@ -193,6 +193,22 @@ static struct pp_outcome *read_outcome(struct pp_pool *pool, struct pp_worker *w
         outcome = pp_outcome_from_raw(&raw, pp_spares_outcome(&pool->spares));
     pp_close_all(fds, raw.fd_count);
     return outcome;
+}
+
+/* A task that overwrites the box from its beginning may be doing so while we read: then the word is
+ * ruined by now. */
+static struct pp_outcome *read_unhurt(struct pp_pool *pool, struct pp_worker *worker,
+                                      struct pp_result *result, uint64_t ticket, uint64_t *said)
+{
+    struct pp_result  *kept = &worker->ledger->kept[ticket % PP_RING];
+    struct pp_outcome *outcome = read_outcome(pool, worker, result, ticket, said);
+    atomic_thread_fence(memory_order_acquire); /* the bytes before the second look at the word */
+    if (pp_mailbox_state(result, ticket) == PP_SLOT_DONE)
+        return outcome;
+    pp_outcome_free(outcome);
+    if (kept != result && pp_mailbox_state(kept, ticket) == PP_SLOT_DONE)
+        return read_outcome(pool, worker, kept, ticket, said);
+    return pp_outcome_error(PP_FAILED, EBADMSG, "EBADMSG", "the worker ruined the result", "", 0);
 }
 
 /* Results that need granules should find them next time; one that needed none says little. */
@@ -224,12 +240,12 @@ static void learn_times(struct pp_pool *pool, struct pp_task *task, struct pp_re
         pool->mean_run += (task->run_time - pool->mean_run) / SMOOTHING;
 }
 
-static void take_result(struct pp_pool *pool, struct pp_worker *worker, uint64_t ticket)
+static void take_result(struct pp_pool *pool, struct pp_worker *worker, struct pp_result *result,
+                        uint64_t ticket)
 {
     struct pp_task    *task = worker->sent[ticket % PP_RING].task;
-    struct pp_result  *result = pp_box_result(worker->box, ticket);
     uint64_t           size = 0;
-    struct pp_outcome *outcome = read_outcome(pool, worker, ticket, &size);
+    struct pp_outcome *outcome = read_unhurt(pool, worker, result, ticket, &size);
     learn_size(pool, size);
     learn_times(pool, task, result);
     task->attempts++;
@@ -247,21 +263,33 @@ static bool used_up(const struct pp_pool *pool, const struct pp_worker *worker)
     return worker->statm >= 0 && pp_worker_resident(worker) > pool->max_memory;
 }
 
+/* The result of the ticket, once it is done; NULL before, and when it is ruined. */
+static struct pp_result *find_done(struct pp_pool *pool, struct pp_worker *worker, uint64_t ticket)
+{
+    struct pp_result  *result = pp_box_result(worker->box, ticket);
+    enum pp_slot_state state = pp_mailbox_state(result, ticket);
+    if (state == PP_SLOT_BROKEN) {
+        result = &worker->ledger->kept[ticket % PP_RING];
+        state = pp_mailbox_state(result, ticket);
+        if (worker->state != PP_WORKER_DEAD)
+            pp_pool_kill(pool, worker, PP_KILL_BROKEN, 0);
+    }
+    return state == PP_SLOT_DONE ? result : NULL;
+}
+
 void pp_pool_harvest(struct pp_pool *pool, struct pp_worker *worker)
 {
     bool some = false;
     while (worker->head < worker->tail) {
-        struct pp_result *result = pp_box_result(worker->box, worker->head);
         if (worker->sent[worker->head % PP_RING].task != NULL) {
-            enum pp_slot_state state = pp_mailbox_state(result, worker->head);
-            if (state == PP_SLOT_BROKEN && worker->state != PP_WORKER_DEAD)
-                pp_pool_kill(pool, worker, PP_KILL_BROKEN, 0);
-            if (state != PP_SLOT_DONE)
+            struct pp_result *result = find_done(pool, worker, worker->head);
+            if (result == NULL)
                 break;
-            take_result(pool, worker, worker->head);
+            take_result(pool, worker, result, worker->head);
             some = true;
         }
-        pp_mailbox_release(result, worker->head++);
+        pp_mailbox_release(pp_box_result(worker->box, worker->head), worker->head);
+        worker->head++;
     }
     if (some && worker->state == PP_WORKER_READY && used_up(pool, worker))
         pp_pool_retire(pool, worker);

@@ -8,11 +8,13 @@
  *   DONE     the result counts, also when the worker was killed a moment later
  *   RUNNING  the task's outcome is the reason it was killed for, or worker lost
  *   QUEUED   it had not begun: pending again, no attempt spent
- *   BROKEN   a task scribbled over the word.  The worker executes in order and left with
- *            PP_EXIT_BOX_RUINED if it saw that before it began the ticket: then it had not begun.
- *            Otherwise the first ticket that is not DONE is the one that ran.
+ *   BROKEN   a task scribbled over the word.  The ledger says how far the worker had come: what it
+ *            had begun is lost, the rest is pending again.  When the ledger is ruined, too, the
+ *            first ticket is the one that ran, unless the worker left with PP_EXIT_BOX_RUINED, as
+ *            it does when it sees a ruined word before it begins a ticket.
  *
- * Invariant: of one worker at most one task is lost.
+ * Invariant: of one worker at most one task is lost, unless a task ruined its box; then also those
+ * before it whose results lay in the box's arena and were not collected yet.
  */
 #include "base/clock.h"
 #include "pool/pool.h"
@@ -94,13 +96,22 @@ static bool saw_ruin(const struct pp_worker *worker)
            WEXITSTATUS(worker->wait_status) == PP_EXIT_BOX_RUINED;
 }
 
-/* Is it the ticket that ran?  `none_lost`: no earlier one was. */
+/* Of a ticket whose word is ruined.  `none_lost`: no earlier one is. */
+static bool had_begun_before_ruin(const struct pp_worker *worker, uint64_t ticket, bool none_lost)
+{
+    uint64_t begun = atomic_load_explicit(&worker->ledger->begun, memory_order_relaxed);
+    if (begun < worker->tail && begun + PP_RING >= worker->head)
+        return ticket <= begun;
+    return none_lost && !saw_ruin(worker);
+}
+
+/* `none_lost`: no earlier one is. */
 static bool had_begun(struct pp_worker *worker, uint64_t ticket, bool none_lost)
 {
     enum pp_slot_state state = pp_mailbox_state(pp_box_result(worker->box, ticket), ticket);
     if (state == PP_SLOT_RUNNING || state == PP_SLOT_DONE)
         return true; /* done behind one that is lost: not in order, but it was begun */
-    return state == PP_SLOT_BROKEN && none_lost && !saw_ruin(worker);
+    return state == PP_SLOT_BROKEN && had_begun_before_ruin(worker, ticket, none_lost);
 }
 
 void pp_pool_sweep(struct pp_pool *pool, struct pp_worker *worker)

@@ -3,6 +3,12 @@
  */
 #include "shm/mailbox.h"
 
+void pp_mailbox_init(struct pp_box *box)
+{
+    for (uint64_t ticket = PP_FIRST_TICKET - PP_RING; ticket < PP_FIRST_TICKET; ticket++)
+        pp_mailbox_release(pp_box_result(box, ticket), ticket);
+}
+
 void pp_mailbox_publish_request(struct pp_result *result, uint64_t ticket)
 {
     atomic_store_explicit(&result->word, pp_word(ticket, PP_SLOT_QUEUED), memory_order_release);
@@ -40,8 +46,6 @@ static enum pp_claim judge(uint64_t word, uint64_t ticket)
         return state == PP_SLOT_TAKEN || state == PP_SLOT_FREE ? PP_CLAIM_OVER : PP_CLAIM_BROKEN;
     if (other > ticket) /* the host took it back, released it and went round the ring */
         return (other - ticket) % PP_RING == 0 ? PP_CLAIM_OVER : PP_CLAIM_BROKEN;
-    if (ticket <= PP_RING)
-        return word == 0 ? PP_CLAIM_NOT_YET : PP_CLAIM_BROKEN;
     bool past = state != PP_SLOT_QUEUED && state != PP_SLOT_RUNNING;
     return past && ticket - other == PP_RING ? PP_CLAIM_NOT_YET : PP_CLAIM_BROKEN;
 }

@@ -10,9 +10,15 @@
  *     | worker words | results: a ring of PP_RING lines   | arena: granules of 1 KiB  |
  *     +--------------+------------------------------------+---------------------------+
  *
- * No other process maps either; a new incarnation of a worker gets fresh ones.  Tickets of a
- * worker count 1, 2, 3, ...; ticket t has request and result t mod PP_RING.  The worker goes
- * through the tickets in order.  A payload of up to PP_INLINE bytes stands in its line, a larger
+ *   ledger  (behind the box in its memfd, mapped elsewhere in the worker; written by this worker)
+ *     +--------------+------------------------------------+
+ *     | begun        | copies of small results            |
+ *     +--------------+------------------------------------+
+ *
+ * No other process maps any of them; a new incarnation of a worker gets fresh ones.  Tickets of a
+ * worker count from PP_FIRST_TICKET; ticket t has request and result t mod PP_RING.  The worker goes
+ * through the tickets in order.  A new box says that the tickets of the round before are over, so a
+ * word of zero is as much a ruin as any other.  A payload of up to PP_INLINE bytes stands in its line, a larger
  * one in granules that the host chose, a still larger one in a memfd of its own.
  *
  * One word decides.  `word` of a result is {ticket, state}; every transition is one atomic
@@ -34,6 +40,9 @@
  * Invariants
  *   - A wild store of a task can ruin results and words of its own box, never a request, and
  *     nothing of another worker.
+ *   - A task that ruins the whole box loses its own result, and of its worker's earlier ones those
+ *     that lay in the arena and were not collected yet: the ledger tells which tickets were begun,
+ *     and keeps the rest.  It is looked at only where a word of the box is ruined.
  *   - The host trusts nothing in a box for a length or an index: it knows from private memory which
  *     tickets are out, where their results may lie and how long they may be; it reads every field
  *     of the box once.
@@ -49,6 +58,7 @@
 enum {
     PP_CACHE_LINE = 64,
     PP_RING = 128,
+    PP_FIRST_TICKET = PP_RING + 1,
     PP_INLINE = 24,         /* bytes of payload in a line */
     PP_GRANULE = 1024,      /* bytes */
     PP_ARENA_GRANULES = 64, /* one bit of a uint64_t each */
@@ -152,13 +162,30 @@ enum pp_phase {
     PP_PHASE_INIT_FAILED, /* ... failed: `init_error`; about to exit */
 };
 
+/* `awake` of a worker that is.  Any other value, zero and garbage too, says that it may sleep, so
+ * a task that overwrites the word costs a system call and no wake-up. */
+enum { PP_AWAKE = 0x6177616b };
+
 struct pp_box {
-    _Alignas(PP_CACHE_LINE) _Atomic uint32_t sleeping; /* 1 around the futex wait: a hint */
+    _Alignas(PP_CACHE_LINE) _Atomic uint32_t awake; /* not PP_AWAKE around the futex wait */
     _Atomic uint32_t phase;
     _Atomic int32_t  init_error; /* negative errno */
     _Alignas(PP_CACHE_LINE) struct pp_result results[PP_RING];
     _Alignas(PP_CACHE_LINE) unsigned char arena[PP_ARENA_GRANULES][PP_GRANULE];
 };
+
+/* Between it and the box lies the tray, which cannot be written, so a stray pointer or a loop that
+ * runs on does not reach both. */
+struct pp_ledger {
+    _Alignas(PP_CACHE_LINE) _Atomic uint64_t begun; /* the last ticket that was begun */
+    _Alignas(PP_CACHE_LINE) struct pp_result kept[PP_RING];
+};
+
+/* Where the ledger lies in the box's memfd; `page` is the size of one. */
+static inline size_t pp_ledger_offset(size_t page)
+{
+    return (sizeof(struct pp_box) + page - 1) & ~(page - 1);
+}
 
 /* The message that carries descriptors on a worker's socket, in both directions. */
 struct pp_parcel {
@@ -198,6 +225,8 @@ static inline enum pp_slot_state pp_word_state(uint64_t word)
     return (enum pp_slot_state)(word & 0xff);
 }
 
+/* Host: the words of a new box. */
+void pp_mailbox_init(struct pp_box *box);
 /* Host: hand over a request whose bytes are written. */
 void pp_mailbox_publish_request(struct pp_result *result, uint64_t ticket);
 /* Host: take a request back; false: the worker has it, or had it. */

@@ -96,10 +96,10 @@ int pp_memory_checked_contents(int fd, size_t *size)
     return checked(fd, F_SEAL_SHRINK | F_SEAL_WRITE, size);
 }
 
-int pp_memory_map(void **address, int fd, size_t size, bool writable)
+int pp_memory_map(void **address, int fd, size_t offset, size_t size, bool writable)
 {
     int   protection = PROT_READ | (writable ? PROT_WRITE : 0);
-    void *mapped = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+    void *mapped = mmap(NULL, size, protection, MAP_SHARED, fd, (off_t)offset);
     if (mapped == MAP_FAILED)
         return -errno;
     if (madvise(mapped, size, MADV_DONTFORK) < 0) {

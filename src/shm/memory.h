@@ -26,7 +26,7 @@ int pp_memory_checked_size(int fd, size_t *size);
 /* The same, and its contents must be sealed, too. */
 int pp_memory_checked_contents(int fd, size_t *size);
 
-/* Map a whole memfd; the mapping is not inherited by children.  Address in *address, or -errno. */
-int pp_memory_map(void **address, int fd, size_t size, bool writable);
+/* Map part of a memfd; the mapping is not inherited by children.  Address in *address, or -errno. */
+int pp_memory_map(void **address, int fd, size_t offset, size_t size, bool writable);
 
 #endif

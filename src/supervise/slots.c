@@ -21,9 +21,19 @@ static int shared_memory(void **mapped, int *fd, const char *name, size_t size, 
     *fd = pp_memory_create(name, size);
     if (*fd < 0)
         return *fd;
-    int error = pp_memory_map(mapped, *fd, size, true);
+    int error = pp_memory_map(mapped, *fd, 0, size, true);
     /* the host's mapping exists; with read_only no other can be made that writes */
     return error < 0 ? error : pp_memory_seal(*fd, read_only);
+}
+
+static size_t ledger_offset(void)
+{
+    return pp_ledger_offset((size_t)sysconf(_SC_PAGESIZE));
+}
+
+static size_t box_size(void)
+{
+    return ledger_offset() + sizeof(struct pp_ledger);
 }
 
 static int make_channels(struct pp_worker *worker)
@@ -49,14 +59,14 @@ int pp_worker_create(struct pp_worker **worker, unsigned slot, uint64_t incarnat
         return -ENOMEM;
     made->slot = slot;
     made->incarnation = incarnation;
-    made->head = made->tail = 1;
+    made->head = made->tail = PP_FIRST_TICKET;
     made->tray_fd = made->box_fd = made->bell = made->pidfd = made->statm = -1;
     made->socket = made->worker_socket = -1;
     pp_list_init(&made->link);
     int error = shared_memory(&tray, &made->tray_fd, "procpool tray", sizeof(struct pp_tray), true);
     made->tray = tray;
     if (error == 0)
-        error = shared_memory(&box, &made->box_fd, "procpool box", sizeof(struct pp_box), false);
+        error = shared_memory(&box, &made->box_fd, "procpool box", box_size(), false);
     made->box = box;
     if (error == 0)
         error = make_channels(made);
@@ -64,6 +74,8 @@ int pp_worker_create(struct pp_worker **worker, unsigned slot, uint64_t incarnat
         pp_worker_free(made);
         return error;
     }
+    made->ledger = (struct pp_ledger *)(void *)((char *)box + ledger_offset());
+    pp_mailbox_init(made->box);
     atomic_store_explicit(&made->tray->ring, PP_RING_NEVER, memory_order_relaxed);
     *worker = made;
     return 0;
@@ -93,7 +105,7 @@ void pp_worker_free(struct pp_worker *worker)
     if (worker->tray != NULL)
         munmap(worker->tray, sizeof *worker->tray);
     if (worker->box != NULL)
-        munmap(worker->box, sizeof *worker->box);
+        munmap(worker->box, box_size());
     free(worker);
 }
 
@@ -114,7 +126,7 @@ static void ring(struct pp_worker *worker)
 void pp_worker_wake(struct pp_worker *worker)
 {
     atomic_thread_fence(memory_order_seq_cst); /* pairs with the one in take.c */
-    if (atomic_load_explicit(&worker->box->sleeping, memory_order_relaxed) != 0)
+    if (atomic_load_explicit(&worker->box->awake, memory_order_relaxed) != PP_AWAKE)
         ring(worker);
 }
 

@@ -51,6 +51,7 @@ struct pp_worker {
     uint64_t             watched_by;    /* then: id of the one that was told of it */
     struct pp_tray      *tray;
     struct pp_box       *box;
+    struct pp_ledger    *ledger;
     int                  tray_fd; /* until the order is sent */
     int                  box_fd;
     int                  worker_socket;

@@ -56,11 +56,17 @@ static void default_signals(void)
 
 static int map_shared(struct pp_worker_self *self, const struct pp_birth *birth)
 {
-    void *tray = NULL;
-    void *box = NULL;
-    int   error = pp_memory_map(&tray, birth->tray, sizeof(struct pp_tray), false);
+    void  *ledger = NULL;
+    void  *tray = NULL;
+    void  *box = NULL;
+    size_t offset = pp_ledger_offset((size_t)sysconf(_SC_PAGESIZE));
+    /* in this order: each comes to lie below the one before */
+    int error = pp_memory_map(&ledger, birth->box, offset, sizeof(struct pp_ledger), true);
     if (error == 0)
-        error = pp_memory_map(&box, birth->box, sizeof(struct pp_box), true);
+        error = pp_memory_map(&tray, birth->tray, 0, sizeof(struct pp_tray), false);
+    if (error == 0)
+        error = pp_memory_map(&box, birth->box, 0, sizeof(struct pp_box), true);
+    self->ledger = ledger;
     self->tray = tray;
     self->box = box;
     /* without a descriptor a task cannot map the box again, or the tray writable */
@@ -151,7 +157,7 @@ _Noreturn void pp_worker_main(const struct pp_birth *birth, const struct pp_setu
     self = (struct pp_worker_self){.bell = move_up(birth->bell),
                                    .socket = move_up(birth->socket),
                                    .slot = birth->slot,
-                                   .ticket = 1};
+                                   .ticket = PP_FIRST_TICKET};
     default_signals();
     pp_orphan_watch(move_up(birth->host), birth->host_pid, birth->parent, self.socket);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* cannot fail with these arguments */

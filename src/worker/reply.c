@@ -174,6 +174,22 @@ static void ring_if_wanted(struct pp_worker_self *self, uint64_t ticket)
     pp_worker_ring(self);
 }
 
+/* A later task may ruin the box before the host has looked; what is in the arena has no copy. */
+static void keep_copy(struct pp_call *call)
+{
+    const struct pp_result *result = call->result;
+    struct pp_result       *kept = &call->worker->ledger->kept[call->ticket % PP_RING];
+    if (result->size > PP_INLINE && (result->flags & PP_RESULT_MAPPED) == 0)
+        return;
+    atomic_store_explicit(&kept->began, atomic_load_explicit(&result->began, memory_order_relaxed),
+                          memory_order_relaxed);
+    kept->ended = result->ended;
+    kept->size = result->size;
+    kept->flags = result->flags;
+    memcpy(kept->data, result->data, sizeof kept->data);
+    pp_mailbox_publish_result(kept, call->ticket);
+}
+
 void pp_worker_reply(struct pp_worker_self *self)
 {
     struct pp_call *call = &self->call;
@@ -181,6 +197,7 @@ void pp_worker_reply(struct pp_worker_self *self)
     write_outcome(call);
     self->now = pp_clock_now();
     call->result->ended = self->now;
+    keep_copy(call);
     pp_mailbox_publish_result(call->result, call->ticket);
     ring_if_wanted(self, call->ticket);
     pp_request_close(call);

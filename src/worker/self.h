@@ -67,6 +67,7 @@ struct pp_call {
 struct pp_worker_self {
     struct pp_tray        *tray;
     struct pp_box         *box;
+    struct pp_ledger      *ledger;
     int                    bell;
     int                    socket;
     unsigned               slot;

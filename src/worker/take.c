@@ -60,12 +60,12 @@ static bool told_to_leave(const struct pp_worker_self *self)
 static bool sleep_until_rung(struct pp_worker_self *self)
 {
     uint32_t seen = atomic_load_explicit(&self->tray->bell, memory_order_acquire);
-    atomic_store_explicit(&self->box->sleeping, 1, memory_order_relaxed);
+    atomic_store_explicit(&self->box->awake, 0, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst); /* pairs with the one in pp_wake_worker */
     bool claimed = claim_next(self) == PP_CLAIM_YES;
     if (!claimed && !told_to_leave(self))
         (void)pp_futex_wait(&self->tray->bell, seen, true, PP_NEVER);
-    atomic_store_explicit(&self->box->sleeping, 0, memory_order_relaxed);
+    atomic_store_explicit(&self->box->awake, PP_AWAKE, memory_order_relaxed);
     self->now = 0;
     return claimed;
 }
@@ -100,5 +100,6 @@ bool pp_worker_take(struct pp_worker_self *self)
     call->ticket = self->ticket++;
     call->request = pp_tray_request(self->tray, call->ticket);
     call->result = pp_box_result(self->box, call->ticket);
+    atomic_store_explicit(&self->ledger->begun, call->ticket, memory_order_release);
     return true;
 }

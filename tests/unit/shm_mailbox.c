@@ -7,12 +7,17 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+enum { FIRST = PP_FIRST_TICKET };
+
 static struct pp_result result;
 
+/* The slot of the first ticket, as a new box has it. */
 static int reset(void **state)
 {
+    static struct pp_box box;
     (void)state;
-    result = (struct pp_result){0};
+    pp_mailbox_init(&box);
+    result = *pp_box_result(&box, FIRST);
     return 0;
 }
 
@@ -24,39 +29,39 @@ static void set_word(uint64_t word)
 static void a_request_goes_from_host_to_worker_and_back(void **state)
 {
     (void)state;
-    assert_int_equal(pp_mailbox_claim(&result, 1), PP_CLAIM_NOT_YET);
-    pp_mailbox_publish_request(&result, 1);
-    assert_int_equal(pp_mailbox_state(&result, 1), PP_SLOT_QUEUED);
-    assert_int_equal(pp_mailbox_claim(&result, 1), PP_CLAIM_YES);
-    assert_int_equal(pp_mailbox_state(&result, 1), PP_SLOT_RUNNING);
-    pp_mailbox_publish_result(&result, 1);
-    assert_int_equal(pp_mailbox_state(&result, 1), PP_SLOT_DONE);
-    pp_mailbox_release(&result, 1);
-    assert_int_equal(pp_mailbox_claim(&result, 1 + PP_RING), PP_CLAIM_NOT_YET);
+    assert_int_equal(pp_mailbox_claim(&result, FIRST), PP_CLAIM_NOT_YET);
+    pp_mailbox_publish_request(&result, FIRST);
+    assert_int_equal(pp_mailbox_state(&result, FIRST), PP_SLOT_QUEUED);
+    assert_int_equal(pp_mailbox_claim(&result, FIRST), PP_CLAIM_YES);
+    assert_int_equal(pp_mailbox_state(&result, FIRST), PP_SLOT_RUNNING);
+    pp_mailbox_publish_result(&result, FIRST);
+    assert_int_equal(pp_mailbox_state(&result, FIRST), PP_SLOT_DONE);
+    pp_mailbox_release(&result, FIRST);
+    assert_int_equal(pp_mailbox_claim(&result, FIRST + PP_RING), PP_CLAIM_NOT_YET);
 }
 
 static void what_was_taken_back_is_over_for_the_worker(void **state)
 {
     (void)state;
-    pp_mailbox_publish_request(&result, 1);
-    assert_true(pp_mailbox_take_back(&result, 1));
-    assert_false(pp_mailbox_take_back(&result, 1));
-    assert_int_equal(pp_mailbox_claim(&result, 1), PP_CLAIM_OVER);
-    pp_mailbox_release(&result, 1);
-    assert_int_equal(pp_mailbox_claim(&result, 1), PP_CLAIM_OVER);
-    pp_mailbox_publish_request(&result, 1 + PP_RING); /* the ring went round meanwhile */
-    assert_int_equal(pp_mailbox_claim(&result, 1), PP_CLAIM_OVER);
-    assert_int_equal(pp_mailbox_claim(&result, 1 + PP_RING), PP_CLAIM_YES);
+    pp_mailbox_publish_request(&result, FIRST);
+    assert_true(pp_mailbox_take_back(&result, FIRST));
+    assert_false(pp_mailbox_take_back(&result, FIRST));
+    assert_int_equal(pp_mailbox_claim(&result, FIRST), PP_CLAIM_OVER);
+    pp_mailbox_release(&result, FIRST);
+    assert_int_equal(pp_mailbox_claim(&result, FIRST), PP_CLAIM_OVER);
+    pp_mailbox_publish_request(&result, FIRST + PP_RING); /* the ring went round meanwhile */
+    assert_int_equal(pp_mailbox_claim(&result, FIRST), PP_CLAIM_OVER);
+    assert_int_equal(pp_mailbox_claim(&result, FIRST + PP_RING), PP_CLAIM_YES);
 }
 
 static void what_the_worker_claimed_cannot_be_taken_back(void **state)
 {
     (void)state;
-    pp_mailbox_publish_request(&result, 1);
-    assert_int_equal(pp_mailbox_claim(&result, 1), PP_CLAIM_YES);
-    assert_false(pp_mailbox_take_back(&result, 1));
-    pp_mailbox_publish_result(&result, 1);
-    assert_false(pp_mailbox_take_back(&result, 1));
+    pp_mailbox_publish_request(&result, FIRST);
+    assert_int_equal(pp_mailbox_claim(&result, FIRST), PP_CLAIM_YES);
+    assert_false(pp_mailbox_take_back(&result, FIRST));
+    pp_mailbox_publish_result(&result, FIRST);
+    assert_false(pp_mailbox_take_back(&result, FIRST));
 }
 
 static void a_word_that_nobody_can_have_written_is_broken(void **state)
@@ -72,6 +77,9 @@ static void a_word_that_nobody_can_have_written_is_broken(void **state)
         set_word(ruined[i]);
         assert_int_equal(pp_mailbox_claim(&result, 200), PP_CLAIM_BROKEN);
     }
+    set_word(0);
+    for (uint64_t ticket = FIRST; ticket <= FIRST + PP_RING; ticket++)
+        assert_int_equal(pp_mailbox_claim(&result, ticket), PP_CLAIM_BROKEN);
     set_word(pp_word(7, PP_SLOT_TAKEN)); /* the host did not take it */
     assert_int_equal(pp_mailbox_state(&result, 7), PP_SLOT_BROKEN);
     set_word(pp_word(8, PP_SLOT_DONE));
@@ -110,7 +118,7 @@ static atomic_uint    both; /* tickets that both sides won, or neither */
 static void *claim_all(void *data)
 {
     unsigned char *claimed = data;
-    for (uint64_t ticket = 1; ticket <= ROUNDS; ticket++) {
+    for (uint64_t ticket = FIRST; ticket <= ROUNDS; ticket++) {
         struct pp_result *slot = pp_box_result(box, ticket);
         enum pp_claim     claim = PP_CLAIM_NOT_YET;
         while ((claim = pp_mailbox_claim(slot, ticket)) == PP_CLAIM_NOT_YET)
@@ -133,8 +141,9 @@ static void a_request_is_either_claimed_or_taken_back(void **state)
     box = aligned_alloc(PP_CACHE_LINE, sizeof *box);
     assert_non_null(box);
     *box = (struct pp_box){0};
+    pp_mailbox_init(box);
     assert_int_equal(pthread_create(&worker, NULL, claim_all, claimed), 0);
-    for (uint64_t ticket = 1; ticket <= ROUNDS; ticket++) {
+    for (uint64_t ticket = FIRST; ticket <= ROUNDS; ticket++) {
         struct pp_result *slot = pp_box_result(box, ticket);
         pp_mailbox_publish_request(slot, ticket);
         for (int i = 0; i < (int)(ticket % 64); i++) /* now the one is faster, now the other */
@@ -145,7 +154,7 @@ static void a_request_is_either_claimed_or_taken_back(void **state)
         pp_mailbox_release(slot, ticket);
     }
     pthread_join(worker, NULL);
-    for (uint64_t ticket = 1; ticket <= ROUNDS; ticket++)
+    for (uint64_t ticket = FIRST; ticket <= ROUNDS; ticket++)
         assert_int_equal(claimed[ticket] + taken[ticket], 1);
     assert_int_equal(atomic_load(&both), 0);
     free(box);

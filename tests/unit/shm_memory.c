@@ -41,10 +41,10 @@ static void memory_sealed_read_only_cannot_be_mapped_writable_again(void **state
     void *writable = NULL;
     void *readable = NULL;
     (void)state;
-    assert_int_equal(pp_memory_map(&writable, fd, SIZE, true), 0);
+    assert_int_equal(pp_memory_map(&writable, fd, 0, SIZE, true), 0);
     assert_int_equal(pp_memory_seal(fd, true), 0);
     assert_ptr_equal(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
-    assert_int_equal(pp_memory_map(&readable, fd, SIZE, false), 0);
+    assert_int_equal(pp_memory_map(&readable, fd, 0, SIZE, false), 0);
     assert_int_equal(mprotect(readable, SIZE, PROT_READ | PROT_WRITE), -1);
     assert_int_equal(pwrite(fd, "x", 1, 0), -1);
     *(char *)writable = 'y'; /* the mapping that was made before still writes */
@@ -60,7 +60,7 @@ static void a_forked_child_does_not_have_the_mapping(void **state)
     void *mapped = NULL;
     int   status = 0;
     (void)state;
-    assert_int_equal(pp_memory_map(&mapped, fd, SIZE, true), 0);
+    assert_int_equal(pp_memory_map(&mapped, fd, 0, SIZE, true), 0);
     pid_t pid = fork();
     if (pid == 0) {
         unsigned char there = 0;
