@@ -29,8 +29,7 @@ void cmd_inputs_from_fd(struct cmd_inputs *inputs, int fd)
 static int next_line(struct cmd_inputs *inputs, const char **text, size_t *length)
 {
     size_t pending = inputs->end - inputs->scanned;
-    char  *from = inputs->buffer + inputs->scanned;
-    char  *newline = pending > 0 ? memchr(from, '\n', pending) : NULL;
+    char  *newline = pending > 0 ? memchr(inputs->buffer + inputs->scanned, '\n', pending) : NULL;
     inputs->scanned = inputs->end;
     if (newline == NULL && !inputs->ended)
         return -EAGAIN;
