@@ -252,24 +252,21 @@ static void died(struct pp_pool *pool, struct pp_worker *worker, int status)
     pp_pool_bury(pool, worker);
 }
 
+/* A report that its worker's state leaves no room for changes nothing. */
 static void hear(struct pp_pool *pool, const struct pp_report *report, int pidfd)
 {
     struct pp_worker *worker = pp_pool_find_worker(pool, report->incarnation);
-    if (worker == NULL) { /* given up meanwhile: without a go it leaves */
-        pp_close(&pidfd);
+    bool              unborn = worker != NULL && worker->state == PP_WORKER_ASKED;
+    if (unborn && report->kind == PP_REPORT_BORN) {
+        born(pool, worker, report->pid, pidfd);
         return;
     }
-    switch (report->kind) {
-    case PP_REPORT_BORN:
-        born(pool, worker, report->pid, pidfd);
-        break;
-    case PP_REPORT_FAILED:
+    pp_close(&pidfd); /* of one that was given up meanwhile: without a go it leaves */
+    if (unborn && report->kind == PP_REPORT_FAILED) {
         worker->init_error = report->value;
         pp_pool_bury(pool, worker);
-        break;
-    default:
+    } else if (worker != NULL && report->kind == PP_REPORT_DIED)
         died(pool, worker, report->value);
-    }
 }
 
 /* It is ending: no order reaches it any more.  Its pidfd tells when it has ended, and can be
