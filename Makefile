@@ -13,7 +13,7 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install bench bench-death soak format check-format tidy help clean \
+.PHONY: build run test install bench bench-death soak format check-format tidy help clean fuzz \
         deps-build deps-test deps-bench test-gcc test-clang test-asan test-tsan
 
 build: ## build libraries, command and examples in build/ (the default)
@@ -33,9 +33,10 @@ test-gcc: ## the tests with gcc, valgrind over the codec, includes, symbols, ins
 	$(call say,Tests: gcc)
 	@tools/test-configuration gcc full -DCMAKE_C_COMPILER=gcc -DPROCPOOL_WERROR=ON
 
-test-clang: ## the tests with clang
+test-clang: ## the tests with clang, and the fuzz targets for some seconds
 	$(call say,Tests: clang)
-	@tools/test-configuration clang quiet -DCMAKE_C_COMPILER=clang -DPROCPOOL_WERROR=ON
+	@tools/test-configuration clang quiet -DCMAKE_C_COMPILER=clang -DPROCPOOL_WERROR=ON \
+	    -DPROCPOOL_BUILD_FUZZ=ON
 
 test-asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(call say,Tests: gcc with address and undefined behaviour sanitizers)
@@ -45,6 +46,13 @@ test-tsan: ## the tests under ThreadSanitizer
 	$(call say,Tests: gcc with thread sanitizer)
 	@tools/test-configuration tsan quiet $(SANITIZED) -DPROCPOOL_SANITIZE=thread \
 	    -DPROCPOOL_BUILD_EXAMPLES=OFF
+
+fuzz: ## each fuzz target for SECONDS (60)
+	$(call say,Fuzz: $(or $(SECONDS),60) s for each target)
+	@$(call quietly,fuzz-configure) cmake -S . -B $(BUILD)/fuzz -DCMAKE_C_COMPILER=clang \
+	    -DPROCPOOL_BUILD_FUZZ=ON -DPROCPOOL_BUILD_TESTS=OFF -DPROCPOOL_BUILD_EXAMPLES=OFF
+	@$(call quietly,fuzz-build) cmake --build $(BUILD)/fuzz -j $$(nproc) --target fuzz-programs
+	@tests/fuzz/run $(BUILD)/fuzz $(or $(SECONDS),60)
 
 install: build ## install to PREFIX (/usr/local), below DESTDIR
 	$(call say,Install: $(DESTDIR)$(PREFIX))
