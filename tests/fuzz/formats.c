@@ -264,8 +264,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t  *end = size > 0 ? memchr(data, 0, size) : NULL;
     size_t          length = end != NULL ? (size_t)(end - data) : size;
     struct input    input = {data + length + (end != NULL ? 1 : 0), data + size};
-    char           *format = strndup((const char *)data, length);
+    char           *format = malloc(length + 1);
     CHECK(format != NULL);
+    if (length > 0)
+        memcpy(format, data, length);
+    format[length] = '\0';
     int error = pp_format_check(format, &shape);
     CHECK(error == 0 || error == -EINVAL);
     if (error == 0) {
