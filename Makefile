@@ -13,7 +13,8 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install bench bench-death soak format check-format tidy help clean fuzz \
+.PHONY: build run test install bench bench-death soak fuzz kill-sweep kill-sample \
+        format check-format tidy help clean \
         deps-build deps-test deps-bench test-gcc test-clang test-asan test-tsan
 
 build: ## build libraries, command and examples in build/ (the default)
@@ -27,7 +28,7 @@ run: deps-build build ## install what is missing, build, and run the main job
 	@sh examples/main-job.sh $(BUILD)
 
 # Sanitizers first and the plain gcc build last, so that its report is what one sees at the end.
-test: deps-test check-format test-asan test-tsan test-clang tidy test-gcc ## install what is missing, build and run ALL tests
+test: deps-test check-format test-asan test-tsan test-clang tidy kill-sample test-gcc ## install what is missing, build and run ALL tests
 
 test-gcc: ## the tests with gcc, valgrind over the codec, includes, symbols, installed prefix
 	$(call say,Tests: gcc)
@@ -53,6 +54,14 @@ fuzz: ## each fuzz target for SECONDS (60)
 	    -DPROCPOOL_BUILD_FUZZ=ON -DPROCPOOL_BUILD_TESTS=OFF -DPROCPOOL_BUILD_EXAMPLES=OFF
 	@$(call quietly,fuzz-build) cmake --build $(BUILD)/fuzz -j $$(nproc) --target fuzz-programs
 	@tests/fuzz/run $(BUILD)/fuzz $(or $(SECONDS),60)
+
+kill-sweep: deps-test ## kill a worker and the fork server at every instruction: takes hours
+	$(call say,Kills: at every instruction boundary)
+	@tests/kill/run.sh $(BUILD)/kill $(BUILD)/logs all
+
+kill-sample: ## the same at 20000 boundaries, drawn with SEED
+	$(call say,Kills: at 20000 instruction boundaries)
+	@tests/kill/run.sh $(BUILD)/kill $(BUILD)/logs sample 20000 $(SEED)
 
 install: build ## install to PREFIX (/usr/local), below DESTDIR
 	$(call say,Install: $(DESTDIR)$(PREFIX))

@@ -5,6 +5,7 @@
 #   tests/plugins/*.c        objects that those programs load
 #   tests/command/*.sh       the command as a person uses it; label command
 #   tests/soak/              one program, random chaos; a short form of it runs here; label soak
+#   tests/kill/              kill-sweep, which make kill-sweep and make kill-sample build and run
 #   tests/build/             what is built and installed is what was promised; label build
 #
 # The programs see the headers in src/ and hold the whole static library, so that a plug-in finds
@@ -106,6 +107,20 @@ add_test(NAME soak/nothing_is_lost_in_chaos
          COMMAND ${test_launcher} $<TARGET_FILE:soak> --seconds 12 --round 1.5 --seed 20)
 set_tests_properties(soak/nothing_is_lost_in_chaos PROPERTIES
     LABELS soak TIMEOUT 300 ENVIRONMENT "${test_environment}")
+
+# A ptracer that knows the registers and the trap instruction of one architecture.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+    file(GLOB kill_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/kill/*.c")
+    add_executable(kill-sweep EXCLUDE_FROM_ALL ${kill_sources})
+    procpool_compiler_options(kill-sweep)
+    target_compile_definitions(kill-sweep PRIVATE ${PROCPOOL_GNU_SOURCE})
+    target_include_directories(kill-sweep PRIVATE
+        "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
+    target_link_libraries(kill-sweep PRIVATE
+        procpool_static PkgConfig::PROCPOOL_MSGPACK Threads::Threads ${CMAKE_DL_LIBS})
+    # Bound at start-up: what a worker does is then the same however much the host has done before.
+    target_link_options(kill-sweep PRIVATE "LINKER:-z,now")
+endif()
 
 if(TARGET procpool-command AND PROCPOOL_BUILD_EXAMPLES)
     file(GLOB command_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/command/*.sh")

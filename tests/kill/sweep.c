@@ -1,0 +1,274 @@
+/*
+ * sweep.c - kill-sweep: kills a worker, or the fork server, at every boundary between two
+ * instructions of a region, one trial for each.
+ *
+ *   kill-sweep [--region R] [--host awake|asleep] [--peer active|idle] [--workers 1|2]
+ *              [--sample N --seed S | --at BOUNDARY] [--map] [--label TEXT]
+ *
+ * How it works.  This program is the host.  Its main thread is the ptracer of the victim and submits
+ * tasks; another thread is the host program that polls or sleeps.  For each cell and region, in a
+ * process of its own, the region is stepped through once, which gives its boundaries (trace.c).  A
+ * trial (trial.c) brings another victim to one of them - by a trap instruction at a checkpoint nearby
+ * and single steps from there (stepper.c) - and kills it.  A boundary counts as covered only when the
+ * victim stood at the very instruction; else the trial is made again.
+ *
+ * Without --sample each boundary is tried until it is covered, TRIES times at most; the counts say
+ * how many were not.  With --sample, N boundaries are drawn from all cells and regions alike.
+ */
+#include "report.h"
+#include "trial.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TRIES = 8, WARM_UP = 3 };
+
+static const struct region regions[] = {
+    {"task", REGION_TASK, WORK_NUMBER, true, WORK_NUMBER},
+    {"first-task", REGION_TASK, WORK_NUMBER, false, WORK_NUMBER},
+    {"granules", REGION_TASK, WORK_BYTES, true, WORK_BYTES},
+    {"memfd", REGION_TASK, WORK_BYTES, true, WORK_NUMBER},
+    {"start", REGION_START, WORK_NUMBER, false, WORK_NUMBER},
+    {"server", REGION_SERVER, WORK_NUMBER, false, WORK_NUMBER},
+};
+
+enum { REGIONS = sizeof regions / sizeof *regions };
+
+struct settings {
+    const char *region, *host, *peer, *workers, *label;
+    long        sample; /* 0: all */
+    long        at;     /* -1: all */
+    bool        map;    /* print how many boundaries each function has */
+    uint64_t    seed;
+};
+
+struct counts {
+    unsigned long boundaries, covered, trials, violations, failures;
+};
+
+static double now(void)
+{
+    struct timespec moment;
+    clock_gettime(CLOCK_MONOTONIC, &moment);
+    return (double)moment.tv_sec + (double)moment.tv_nsec * 1e-9;
+}
+
+/* splitmix64 */
+static uint64_t draw(uint64_t *state)
+{
+    uint64_t number = *state += UINT64_C(0x9e3779b97f4a7c15);
+    number = (number ^ number >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    number = (number ^ number >> 27) * UINT64_C(0x94d049bb133111eb);
+    return number ^ number >> 31;
+}
+
+/* Is there a boundary inside of the region's last wait? */
+static size_t boundaries_of(const struct trace *trace)
+{
+    return trace->count + (trace->end.call >= 0 ? 1 : 0);
+}
+
+/* ------------------------------------------------------------------- one cell, one region */
+
+static void try_boundary(const struct trace *trace, const struct cell *cell,
+                         const struct region *region, size_t boundary, struct counts *counts)
+{
+    for (int tries = 0; tries < TRIES; tries++) {
+        counts->trials++;
+        if (trial_run(trace, cell, region, boundary)) {
+            counts->covered++;
+            return;
+        }
+    }
+    fprintf(stderr, "   not reached: %s boundary %zu of %zu, %s\n", region->name, boundary,
+            trace->count, trace_symbol(trace->at[boundary < trace->count ? boundary : 0]));
+}
+
+static void sweep(const struct trace *trace, const struct cell *cell, const struct region *region,
+                  const struct settings *settings, struct counts *counts)
+{
+    size_t all = boundaries_of(trace);
+    if (settings->at >= 0) {
+        counts->boundaries = 1;
+        try_boundary(trace, cell, region, (size_t)settings->at % all, counts);
+    } else if (settings->sample > 0) {
+        uint64_t state = settings->seed;
+        for (size_t i = 0; i < strlen(region->name); i++)
+            state = draw(&state) + (unsigned char)region->name[i];
+        state += cell->awake + 2U * cell->active + 4U * cell->workers;
+        counts->boundaries = all;
+        while (counts->trials < (unsigned long)settings->sample) {
+            counts->trials++;
+            counts->covered += trial_run(trace, cell, region, draw(&state) % all) ? 1 : 0;
+        }
+    } else {
+        counts->boundaries = all;
+        for (size_t boundary = 0; boundary < all; boundary++)
+            try_boundary(trace, cell, region, boundary, counts);
+    }
+}
+
+static void options_of(char *text, size_t size, const struct cell *cell,
+                       const struct region *region)
+{
+    snprintf(text, size, "--region %s --host %s --peer %s --workers %u", region->name,
+             cell->awake ? "awake" : "asleep", cell->active ? "active" : "idle", cell->workers);
+}
+
+static void run_process(const struct cell *cell, const struct region *region,
+                        const struct settings *settings, struct counts *counts)
+{
+    struct trace trace;
+    char         options[200];
+    options_of(options, sizeof options, cell, region);
+    report_context(options);
+    work_prepare();
+    trial_prepare(cell);
+    for (int i = 0; i < WARM_UP; i++)
+        trial_record(NULL, cell, region);
+    trial_record(&trace, cell, region);
+    if (settings->map)
+        trace_print(&trace);
+    sweep(&trace, cell, region, settings, counts);
+    counts->violations = report_violations();
+    trace_free(&trace);
+}
+
+static void run_cell(const struct cell *cell, const struct region *region,
+                     const struct settings *settings, struct counts *total)
+{
+    int            status = 0;
+    char           options[200];
+    double         began = now();
+    struct counts *counts =
+        mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (counts == MAP_FAILED)
+        abort();
+    pid_t pid = fork();
+    if (pid == 0) {
+        run_process(cell, region, settings, counts);
+        fflush(stdout);
+        _exit(0);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        abort();
+    if (status != 0) {
+        counts->failures = 1;
+        counts->violations++;
+        fprintf(stderr, "   this cell ended early, with status 0x%x\n", (unsigned)status);
+    }
+    options_of(options, sizeof options, cell, region);
+    printf("%-8s %-58s %7lu boundaries %7lu killed at %7lu trials %3lu violations %6.1f s\n",
+           settings->label, options, counts->boundaries, counts->covered, counts->trials,
+           counts->violations, now() - began);
+    fflush(stdout);
+    total->boundaries += counts->boundaries;
+    total->covered += counts->covered;
+    total->trials += counts->trials;
+    total->violations += counts->violations;
+    total->failures += counts->failures;
+    munmap(counts, sizeof *counts);
+}
+
+/* -------------------------------------------------------------------------------- all */
+
+static bool chosen(const char *wanted, const char *name)
+{
+    return wanted == NULL || strcmp(wanted, name) == 0;
+}
+
+static void run_all(const struct settings *settings, struct counts *total)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        struct cell cell = {.awake = (i & 1) != 0, .active = (i & 2) != 0, .workers = 1 + i / 4};
+        if (!chosen(settings->host, cell.awake ? "awake" : "asleep") ||
+            !chosen(settings->peer, cell.active ? "active" : "idle") ||
+            !chosen(settings->workers, cell.workers == 1 ? "1" : "2"))
+            continue;
+        for (size_t j = 0; j < REGIONS; j++)
+            if (chosen(settings->region, regions[j].name))
+                run_cell(&cell, &regions[j], settings, total);
+    }
+}
+
+/* Trials of one region and cell, so that together they are as many as asked for. */
+static long share(long sample)
+{
+    long parts = 8L * REGIONS;
+    return sample > 0 ? (sample + parts - 1) / parts : 0;
+}
+
+static int usage(void)
+{
+    fputs("kill-sweep: see the head of tests/kill/sweep.c\n", stderr);
+    return 2;
+}
+
+static int read_options(struct settings *settings, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"region", required_argument, NULL, 'r'}, {"host", required_argument, NULL, 'h'},
+        {"peer", required_argument, NULL, 'p'},   {"workers", required_argument, NULL, 'w'},
+        {"sample", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+        {"at", required_argument, NULL, 'a'},     {"label", required_argument, NULL, 'l'},
+        {"map", no_argument, NULL, 'm'},          {NULL, 0, NULL, 0}};
+    int letter = 0;
+    while ((letter = getopt_long(argc, argv, "", options, NULL)) >= 0)
+        switch (letter) {
+        case 'r':
+            settings->region = optarg;
+            break;
+        case 'h':
+            settings->host = optarg;
+            break;
+        case 'p':
+            settings->peer = optarg;
+            break;
+        case 'w':
+            settings->workers = optarg;
+            break;
+        case 'l':
+            settings->label = optarg;
+            break;
+        case 'n':
+            settings->sample = share(strtol(optarg, NULL, 10));
+            break;
+        case 's':
+            settings->seed = strtoull(optarg, NULL, 10);
+            break;
+        case 'a':
+            settings->at = strtol(optarg, NULL, 10);
+            break;
+        case 'm':
+            settings->map = true;
+            break;
+        default:
+            return -1;
+        }
+    return optind == argc ? 0 : -1;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = {.at = -1, .label = "", .seed = (uint64_t)time(NULL)};
+    struct counts   total = {0};
+    double          began = now();
+    if (read_options(&settings, argc, argv) < 0)
+        return usage();
+    if (settings.sample > 0)
+        printf("%-8s seed %llu\n", settings.label, (unsigned long long)settings.seed);
+    fflush(stdout);
+    run_all(&settings, &total);
+    printf("%-8s total: %lu boundaries, %lu killed at, %lu trials, %lu violations, %.0f s\n",
+           settings.label, total.boundaries, total.covered, total.trials, total.violations,
+           now() - began);
+    bool whole = settings.sample > 0 || total.covered == total.boundaries;
+    return total.trials > 0 && total.violations == 0 && whole ? 0 : 1;
+}
