@@ -21,7 +21,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -59,7 +58,8 @@ static void be_awake(void)
         int processed = pp_pool_process_results(pool);
         if (processed < 0)
             give_up("pp_pool_process_results: %s", strerror(-processed));
-        sched_yield();
+        usleep(
+            10); /* not sched_yield: Linux 6.18 lets whoever it wakes starve for seconds after that */
     }
 }
 
@@ -166,6 +166,21 @@ static const pp_task *running_in(pid_t pid)
     return running;
 }
 
+/* As ps shows it, or '-'. */
+static char state_of(pid_t pid)
+{
+    char path[64];
+    char text[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL || fgets(text, sizeof text, file) == NULL)
+        text[0] = '\0';
+    if (file != NULL)
+        (void)fclose(file);
+    const char *name_end = strrchr(text, ')');
+    return name_end != NULL && name_end[1] != '\0' ? name_end[2] : '-';
+}
+
 /* The pool as it is, without its lock: a thread may hold that for ever. */
 static void describe_pool(void)
 {
@@ -174,18 +189,20 @@ static void describe_pool(void)
     fprintf(
         stderr,
         "  pool: %lu unfinished, %lu unprocessed, %u queued, %u active, %u starting, %u idle, %u "
-        "busy; %u watchers, %u observers; manager %s; fork server %d\n",
+        "busy; %u watchers, %u observers; manager %s; fork server %d (%c)\n",
         (unsigned long)pool->unfinished, (unsigned long)pool->unprocessed,
         (unsigned)pool->queue.count, pool->active, pool->starting, pool->idle_count,
         pool->busy_count, pool->watchers, pool->observers,
         pool->sleeping_until == 0 ? "awake" : "asleep",
-        pool->server != NULL ? (int)pool->server->pid : -1);
+        pool->server != NULL ? (int)pool->server->pid : -1,
+        pool->server != NULL ? state_of(pool->server->pid) : 0);
     for (unsigned slot = 0; slot < pool->slot_count; slot++) {
         const struct pp_worker *worker = pool->workers[slot];
         if (worker == NULL)
             continue;
-        fprintf(stderr, "  worker %d: state %d, %u in its tray, %s, phase %u, ring 0x%lx, bell %u;",
-                (int)worker->pid, (int)worker->state, worker->inflight,
+        fprintf(stderr,
+                "  worker %d (%c): state %d, %u in its tray, %s, phase %u, ring 0x%lx, bell %u;",
+                (int)worker->pid, state_of(worker->pid), (int)worker->state, worker->inflight,
                 worker->box->sleeping != 0 ? "sleeping" : "awake", worker->box->phase,
                 (unsigned long)worker->tray->ring, worker->tray->bell);
         for (uint64_t ticket = worker->head; ticket < worker->tail; ticket++)
@@ -252,17 +269,8 @@ static void end_pool(void)
 /* A process that was let go enters the system call that it is about to sleep in. */
 static void await_asleep(pid_t pid)
 {
-    char path[64];
-    char text[256] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    for (int tries = 0; tries < 1000 && strstr(text, ") S ") == NULL; tries++) {
-        FILE *file = fopen(path, "re");
-        if (file == NULL || fgets(text, sizeof text, file) == NULL)
-            text[0] = '\0';
-        if (file != NULL)
-            (void)fclose(file);
-        sched_yield();
-    }
+    for (int tries = 0; tries < 1000 && state_of(pid) != 'S'; tries++)
+        usleep(20);
 }
 
 /* Follow a process that sleeps, or soon will: it sleeps on, and stops when it is woken. */
