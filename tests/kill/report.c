@@ -12,12 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_HOPELESS = 3, HANG_SECONDS = 30 };
+enum { EXIT_HOPELESS = 3, HANG_SECONDS = 30, RECORDING_SECONDS = 600 };
 
 static char             context[256];
 static _Atomic long     boundary;
 static _Atomic uint64_t address;
-static _Atomic long     began; /* seconds; 0: no trial */
+static _Atomic long     began;   /* seconds; 0: no trial */
+static _Atomic long     allowed; /* seconds for this trial */
 static atomic_uint      violations;
 static void (*describe_state)(void);
 
@@ -37,7 +38,14 @@ void report_trial(long number, uint64_t where)
 {
     boundary = number;
     address = where;
+    allowed = HANG_SECONDS;
     began = now();
+}
+
+void report_recording(void)
+{
+    report_trial(-1, 0);
+    allowed = RECORDING_SECONDS;
 }
 
 void report_trial_over(void)
@@ -88,7 +96,7 @@ static void *watch(void *unused)
     for (;;) {
         sleep(1);
         long since = began;
-        if (since != 0 && now() - since > HANG_SECONDS)
+        if (since != 0 && now() - since > allowed)
             give_up("the trial hangs");
     }
     return unused;

@@ -13,6 +13,8 @@
 void report_context(const char *options);
 /* The trial that begins now; the watchdog ends the process when it does not end. */
 void report_trial(long boundary, uint64_t address);
+/* It is stepped from end to end, which takes long on a machine that has other work. */
+void report_recording(void);
 void report_trial_over(void);
 
 __attribute__((format(printf, 1, 2))) void violation(const char *format, ...);

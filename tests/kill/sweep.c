@@ -122,23 +122,34 @@ static void options_of(char *text, size_t size, const struct cell *cell,
              cell->awake ? "awake" : "asleep", cell->active ? "active" : "idle", cell->workers);
 }
 
-static void run_process(const struct cell *cell, const struct region *region,
+static void run_process(struct trace *trace, const struct cell *cell, const struct region *region,
                         const struct settings *settings, struct counts *counts)
 {
-    struct trace trace;
-    char         options[200];
+    char options[200];
     options_of(options, sizeof options, cell, region);
     report_context(options);
     work_prepare();
     trial_prepare(cell);
     for (int i = 0; i < WARM_UP; i++)
         trial_record(NULL, cell, region);
-    trial_record(&trace, cell, region);
+    if (trace->count == 0 || settings->sample == 0)
+        trial_record(trace, cell, region);
     if (settings->map)
-        trace_print(&trace);
-    sweep(&trace, cell, region, settings, counts);
+        trace_print(trace);
+    sweep(trace, cell, region, settings, counts);
     counts->violations = report_violations();
-    trace_free(&trace);
+}
+
+/* All processes of a run have the same addresses, and the host and the peer do not change the victim's
+ * way: a sample takes the boundaries that the first cell found, the whole sweep looks in each. */
+static struct trace *trace_of(const struct cell *cell, const struct region *region)
+{
+    static struct trace *traces[REGIONS][2];
+    bool                 behind = cell->active && cell->workers == 1;
+    struct trace       **trace = &traces[region - regions][behind];
+    if (*trace == NULL)
+        *trace = trace_create();
+    return *trace;
 }
 
 static void run_cell(const struct cell *cell, const struct region *region,
@@ -151,9 +162,10 @@ static void run_cell(const struct cell *cell, const struct region *region,
         mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (counts == MAP_FAILED)
         abort();
-    pid_t pid = fork();
+    struct trace *trace = trace_of(cell, region);
+    pid_t         pid = fork();
     if (pid == 0) {
-        run_process(cell, region, settings, counts);
+        run_process(trace, cell, region, settings, counts);
         fflush(stdout);
         _exit(0);
     }

@@ -52,11 +52,19 @@ static bool is_end(const struct place *place, enum end_kind kind)
  * the trial that is recorded as in others. */
 static void *pages(size_t size)
 {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
         abort();
     return memory;
+}
+
+struct trace *trace_create(void)
+{
+    struct trace *trace = pages(sizeof *trace);
+    trace->at = pages(MOST * sizeof *trace->at);
+    trace->occurrence = pages(MOST * sizeof *trace->occurrence);
+    return trace;
 }
 
 /* How often each address had been reached by then; 0 where that cannot be counted by a trap: a
@@ -68,7 +76,6 @@ static void count_occurrences(struct trace *trace)
         uint32_t count;
         bool     repeats;
     } *seen = pages(BUCKETS * sizeof *seen);
-    trace->occurrence = pages(MOST * sizeof *trace->occurrence);
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < trace->count; i++) {
             uint64_t address = trace->at[i];
@@ -107,7 +114,7 @@ bool trace_record(struct trace *trace, pid_t pid, enum end_kind kind)
 {
     unsigned ends = 0;
     unsigned times = kind == END_POLL ? 2 : 1;
-    *trace = (struct trace){.at = pages(MOST * sizeof *trace->at)};
+    trace->count = 0;
     while (trace->count < MOST) {
         struct place place = stepper_place(pid);
         trace->at[trace->count++] = place.address;
@@ -124,13 +131,6 @@ bool trace_record(struct trace *trace, pid_t pid, enum end_kind kind)
             break;
     }
     return false;
-}
-
-void trace_free(struct trace *trace)
-{
-    (void)munmap(trace->at, MOST * sizeof *trace->at);
-    (void)munmap(trace->occurrence, MOST * sizeof *trace->occurrence);
-    *trace = (struct trace){0};
 }
 
 struct way trace_way(const struct trace *trace, size_t boundary)

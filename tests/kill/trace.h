@@ -21,9 +21,10 @@ struct trace {
     struct end end;
 };
 
+/* An empty one, which this process and its children share. */
+struct trace *trace_create(void);
 /* Step a stopped process to the end of its region.  False: it died on the way. */
 bool trace_record(struct trace *trace, pid_t pid, enum end_kind kind);
-void trace_free(struct trace *trace);
 
 /* The cheapest way to a boundary. */
 struct way trace_way(const struct trace *trace, size_t boundary);

@@ -407,7 +407,7 @@ void trial_record(struct trace *trace, const struct cell *cell, const struct reg
         kind = END_POLL;
     else if (region->kind == REGION_TASK && behind)
         kind = END_TAKE;
-    report_trial(-1, 0);
+    report_recording();
     pid_t victim = begin(cell, region);
     if (trace != NULL && !trace_record(trace, victim, kind))
         give_up("the victim died while it was stepped through its region");
