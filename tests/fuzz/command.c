@@ -157,8 +157,8 @@ static struct cmd_job *ended_job(uint64_t number, unsigned flags, const void *da
         .data = data, .size = size, .is_error = (flags & 1) != 0, .is_bytes = (flags & 2) != 0};
     pp_callable function = PP_FUNCTION(callable);
     CHECK(job != NULL);
-    CHECK(pp_task_create_bytes(&job->task, &function, NULL, NULL, 0) == 0);
-    job->task->outcome = pp_outcome_from_raw(&raw);
+    CHECK(pp_task_create(&job->task, function, NULL, "") == 0);
+    job->task->outcome = pp_outcome_from_raw(&raw, NULL);
     job->task->attempts = flags >> 2 & 3;
     atomic_store(&job->task->place, PP_PLACE_ENDED);
     return job;

@@ -45,7 +45,8 @@ static void submit(struct scene *scene, struct input *input)
     options.timeout = (how & 2) != 0 ? 100 : 0;
     options.priority = (int)(how >> 2 & 1);
     size_t size = how >> 3 & 1 ? (size_t)input_byte(input) * 19 : how >> 4;
-    CHECK(pp_task_create_bytes(&scene->tasks[scene->count], &function, &options, bytes, size) == 0);
+    CHECK(pp_task_create(&scene->tasks[scene->count], function, &options, "") == 0);
+    CHECK(pp_task_set_bytes(scene->tasks[scene->count], bytes, size) == 0);
     CHECK(pp_pool_submit(scene->pool, scene->tasks[scene->count], true, PP_NEVER) == 0);
     scene->count++;
 }

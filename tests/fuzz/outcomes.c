@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fds[raw.fd_count++] = memfd;
     for (unsigned i = 0; i < others >> 6; i++)
         fds[raw.fd_count++] = kinds[others >> (2 * i) & 3];
-    struct pp_outcome *outcome = pp_outcome_from_raw(&raw);
+    struct pp_outcome *outcome = pp_outcome_from_raw(&raw, NULL);
     CHECK(outcome != NULL);
     if (outcome->state == PP_DONE) {
         CHECK(!raw.is_error);
