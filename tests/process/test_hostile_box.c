@@ -36,9 +36,19 @@ static const char *const garbage_names[PATTERNS] = {"zeroes", "ones",           
                                                     "text",   "done of others", "turned"};
 static const char *const deed_names[DEEDS] = {"returns", "raises", "dies", "spins"};
 
-static void write_noise(void *data, size_t size, uint64_t seed)
+/* Data races are what these two are for. */
+#define RACING __attribute__((no_sanitize("thread")))
+
+RACING static void fill(void *data, size_t size, unsigned char byte)
 {
-    unsigned char *at = data;
+    volatile unsigned char *at = data;
+    for (size_t i = 0; i < size; i++)
+        at[i] = byte;
+}
+
+RACING static void write_noise(void *data, size_t size, uint64_t seed)
+{
+    volatile unsigned char *at = data;
     for (size_t i = 0; i < size; i++) {
         seed ^= seed << 13;
         seed ^= seed >> 7;
@@ -70,16 +80,16 @@ static void ruin(struct pp_box *box, enum garbage garbage, unsigned seed)
 {
     switch (garbage) {
     case ZEROES:
-        memset(box, 0, sizeof *box);
+        fill(box, sizeof *box, 0);
         break;
     case ONES:
-        memset(box, 0xff, sizeof *box);
+        fill(box, sizeof *box, 0xff);
         break;
     case NOISE:
         write_noise(box, sizeof *box, seed + 1);
         break;
     case TEXT:
-        memset(box, 'A', sizeof *box);
+        fill(box, sizeof *box, 'A');
         break;
     case DONE_OF_OTHERS:
         write_done_of_others(box);
@@ -249,7 +259,7 @@ static void ruin_among_others(pp_pool *pool, unsigned before, enum garbage garba
 
 static void whatever_a_task_writes_over_its_box_the_tasks_around_it_are_unhurt(void **state)
 {
-    const unsigned before[] = {30, 1, 300}; /* in the ring's first round, and later */
+    const unsigned before[] = {30, 300}; /* in the ring's first round, and later */
     (void)state;
     for (int garbage = 0; garbage < PATTERNS; garbage++)
         for (int deed = 0; deed < DEEDS; deed++)
@@ -348,7 +358,7 @@ static void *wipe_when_told(void *unused)
 {
     (void)unused;
     gate_pass(&the_gate);
-    memset(thread_box, 0, sizeof *thread_box);
+    fill(thread_box, sizeof *thread_box, 0);
     gate_pass(&the_gate);
     return NULL;
 }
