@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_HOPELESS = 3, HANG_SECONDS = 30, RECORDING_SECONDS = 600 };
+enum { EXIT_HOPELESS = 3, HANG_SECONDS = 30 };
 
 static char             context[256];
 static _Atomic long     boundary;
@@ -45,7 +45,7 @@ void report_trial(long number, uint64_t where)
 void report_recording(void)
 {
     report_trial(-1, 0);
-    allowed = RECORDING_SECONDS;
+    allowed = (long)RECORDING_PATIENCE;
 }
 
 void report_trial_over(void)

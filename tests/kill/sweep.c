@@ -12,8 +12,8 @@
  * and single steps from there (stepper.c) - and kills it.  A boundary counts as covered only when the
  * victim stood at the very instruction; else the trial is made again.
  *
- * Without --sample each boundary is tried until it is covered, TRIES times at most; the counts say
- * how many were not.  With --sample, N boundaries are drawn from all cells and regions alike.
+ * Without --sample each boundary is tried until it is covered, TRIES times in each of PASSES passes at
+ * most; the counts say how many were not.  With --sample, N boundaries are drawn from all cells and regions alike.
  */
 #include "report.h"
 #include "trial.h"
@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TRIES = 8, WARM_UP = 3 };
+enum { TRIES = 3, PASSES = 6, MISSED_MOST = 40, WARM_UP = 8 };
 
 static const struct region regions[] = {
     {"task", REGION_TASK, WORK_NUMBER, true, WORK_NUMBER},
@@ -77,42 +77,100 @@ static size_t boundaries_of(const struct trace *trace)
 
 /* ------------------------------------------------------------------- one cell, one region */
 
-static void try_boundary(const struct trace *trace, const struct cell *cell,
+static bool try_boundary(const struct trace *trace, const struct cell *cell,
                          const struct region *region, size_t boundary, struct counts *counts)
 {
     for (int tries = 0; tries < TRIES; tries++) {
         counts->trials++;
         if (trial_run(trace, cell, region, boundary)) {
             counts->covered++;
-            return;
+            return true;
         }
     }
-    fprintf(stderr, "   not reached: %s boundary %zu of %zu, %s\n", region->name, boundary,
-            trace->count, trace_symbol(trace->at[boundary < trace->count ? boundary : 0]));
+    return false;
 }
 
-static void sweep(const struct trace *trace, const struct cell *cell, const struct region *region,
+/* The way has changed, in malloc for instance, which does now what it did not do when it was recorded.
+ * Record it again.  What it has in common with the old one, at its beginning and at its end, has been
+ * killed at already; between them all is new. */
+static void record_again(struct trace *trace, const struct cell *cell, const struct region *region,
+                         bool *covered)
+{
+    size_t        old_count = trace->count;
+    size_t        old_all = boundaries_of(trace);
+    size_t        same = 0;
+    struct trace *old = trace_create();
+    memcpy(old->at, trace->at, old_count * sizeof *old->at);
+    trial_record(trace, cell, region);
+    size_t less = old_count < trace->count ? old_count : trace->count;
+    while (same < less && old->at[same] == trace->at[same])
+        same++;
+    size_t tail = 0;
+    while (tail < less - same &&
+           old->at[old_count - 1 - tail] == trace->at[trace->count - 1 - tail])
+        tail++;
+    size_t all = boundaries_of(trace);
+    tail += all - trace->count; /* inside of the last wait */
+    memmove(covered + all - tail, covered + old_all - tail, tail * sizeof *covered);
+    memset(covered + same, 0, (all - tail - same) * sizeof *covered);
+}
+
+static void sweep_all(struct trace *trace, const struct cell *cell, const struct region *region,
+                      struct counts *counts)
+{
+    bool *covered = calloc(TRACE_MOST + 1, sizeof *covered);
+    if (covered == NULL)
+        abort();
+    for (int pass = 0; pass < PASSES; pass++) {
+        if (pass > 0)
+            record_again(trace, cell, region, covered);
+        size_t missed = 0;
+        counts->boundaries = boundaries_of(trace);
+        counts->covered = 0;
+        for (size_t boundary = 0; boundary < counts->boundaries; boundary++)
+            if (covered[boundary])
+                counts->covered++;
+            else if (try_boundary(trace, cell, region, boundary, counts))
+                covered[boundary] = true;
+            else if (++missed >= MISSED_MOST)
+                break; /* another way altogether */
+        if (missed == 0)
+            break;
+    }
+    for (size_t boundary = 0; boundary < trace->count; boundary++)
+        if (!covered[boundary])
+            fprintf(stderr, "   not reached: %s boundary %zu of %zu, %s\n", region->name, boundary,
+                    trace->count, trace_symbol(trace->at[boundary]));
+    free(covered);
+}
+
+static void sweep_sample(const struct trace *trace, const struct cell *cell,
+                         const struct region *region, const struct settings *settings,
+                         struct counts *counts)
+{
+    uint64_t state = settings->seed;
+    for (size_t i = 0; i < strlen(region->name); i++)
+        state = draw(&state) + (unsigned char)region->name[i];
+    state += cell->awake + 2U * cell->active + 4U * cell->workers;
+    counts->boundaries = boundaries_of(trace);
+    while (counts->trials < (unsigned long)settings->sample) {
+        counts->trials++;
+        counts->covered +=
+            trial_run(trace, cell, region, draw(&state) % counts->boundaries) ? 1 : 0;
+    }
+}
+
+static void sweep(struct trace *trace, const struct cell *cell, const struct region *region,
                   const struct settings *settings, struct counts *counts)
 {
-    size_t all = boundaries_of(trace);
     if (settings->at >= 0) {
         counts->boundaries = 1;
-        try_boundary(trace, cell, region, (size_t)settings->at % all, counts);
-    } else if (settings->sample > 0) {
-        uint64_t state = settings->seed;
-        for (size_t i = 0; i < strlen(region->name); i++)
-            state = draw(&state) + (unsigned char)region->name[i];
-        state += cell->awake + 2U * cell->active + 4U * cell->workers;
-        counts->boundaries = all;
-        while (counts->trials < (unsigned long)settings->sample) {
-            counts->trials++;
-            counts->covered += trial_run(trace, cell, region, draw(&state) % all) ? 1 : 0;
-        }
-    } else {
-        counts->boundaries = all;
-        for (size_t boundary = 0; boundary < all; boundary++)
-            try_boundary(trace, cell, region, boundary, counts);
-    }
+        (void)try_boundary(trace, cell, region, (size_t)settings->at % boundaries_of(trace),
+                           counts);
+    } else if (settings->sample > 0)
+        sweep_sample(trace, cell, region, settings, counts);
+    else
+        sweep_all(trace, cell, region, counts);
 }
 
 static void options_of(char *text, size_t size, const struct cell *cell,

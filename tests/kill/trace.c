@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 enum {
-    MOST = 2000000, /* instructions in a region */
     STEP_COST = 40, /* microseconds, about      */
     HIT_COST = 110, /* of a checkpoint: stop, step over it, plant it again */
     BUCKETS = 1 << 16
@@ -62,8 +61,8 @@ static void *pages(size_t size)
 struct trace *trace_create(void)
 {
     struct trace *trace = pages(sizeof *trace);
-    trace->at = pages(MOST * sizeof *trace->at);
-    trace->occurrence = pages(MOST * sizeof *trace->occurrence);
+    trace->at = pages(TRACE_MOST * sizeof *trace->at);
+    trace->occurrence = pages(TRACE_MOST * sizeof *trace->occurrence);
     return trace;
 }
 
@@ -115,7 +114,7 @@ bool trace_record(struct trace *trace, pid_t pid, enum end_kind kind)
     unsigned ends = 0;
     unsigned times = kind == END_POLL ? 2 : 1;
     trace->count = 0;
-    while (trace->count < MOST) {
+    while (trace->count < TRACE_MOST) {
         struct place place = stepper_place(pid);
         trace->at[trace->count++] = place.address;
         forget_retries(trace);

@@ -14,6 +14,9 @@ enum end_kind {
     END_TAKE       /* at pp_worker_take: the next task's turn                          */
 };
 
+/* Boundaries in a region, at most. */
+enum { TRACE_MOST = 200000 };
+
 struct trace {
     uint64_t  *at; /* address of the next instruction at each boundary */
     uint32_t  *occurrence;

@@ -41,6 +41,7 @@ static atomic_bool host_awake;
 static atomic_bool host_stop;
 static atomic_bool host_burst;
 static atomic_int  host_result;
+static double      host_patience = PATIENCE;
 static bool        host_runs; /* it was started and not joined yet */
 
 static void submit_burst(void)
@@ -71,7 +72,7 @@ static void *host_main(void *unused)
         if (host_awake)
             be_awake();
         else
-            host_result = pp_pool_process_all_results(pool, PATIENCE);
+            host_result = pp_pool_process_all_results(pool, host_patience);
         sem_post(&host_done);
     }
     return unused;
@@ -408,11 +409,13 @@ void trial_record(struct trace *trace, const struct cell *cell, const struct reg
     else if (region->kind == REGION_TASK && behind)
         kind = END_TAKE;
     report_recording();
+    host_patience = RECORDING_PATIENCE;
     pid_t victim = begin(cell, region);
     if (trace != NULL && !trace_record(trace, victim, kind))
         give_up("the victim died while it was stepped through its region");
     kill_among_tasks(cell, region, victim, true);
     end_trial();
+    host_patience = PATIENCE;
 }
 
 bool trial_run(const struct trace *trace, const struct cell *cell, const struct region *region,
