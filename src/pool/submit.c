@@ -212,7 +212,8 @@ int pp_pool_create_and_queue_bytes(pp_pool *pool, pp_callable callable,
 {
     struct pp_task draft;
     int            error = pp_pool_check(pool);
-    if (error == 0)
-        error = pp_task_make_bytes(&draft, &callable, options, data, size);
+    if (error < 0)
+        return error;
+    error = pp_task_make_bytes(&draft, &callable, options, data, size);
     return error < 0 ? error : submit_draft(pool, &draft);
 }
