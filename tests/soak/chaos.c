@@ -146,7 +146,7 @@ static void resize(struct chaos *self)
  * which is felt by all workers. */
 static const struct {
     unsigned pause, servers;
-} paces[MODES] = {[MODE_STREAM] = {20000, 100},
+} paces[MODES] = {[MODE_STREAM] = {250000, 500},
                   [MODE_MIXED] = {3000, 60},
                   [MODE_STORM] = {1000, 5},
                   [MODE_PING] = {3000, 60}};
@@ -184,7 +184,8 @@ void *chaos_main(void *data)
         self.stopped[i].pidfd = -1;
     while (!atomic_load(&self.round->stop_chaos)) {
         unsigned        pause = roll_below(&self.dice, 2 * pace(self.round));
-        struct timespec length = {.tv_nsec = (long)pause * 1000};
+        struct timespec length = {.tv_sec = pause / 1000000,
+                                  .tv_nsec = (long)(pause % 1000000) * 1000};
         atomic_store(&thread->doing, "chaos");
         act(&self);
         (void)nanosleep(&length, NULL);

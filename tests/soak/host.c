@@ -293,7 +293,7 @@ static void run_round(struct round *round, double seconds)
 {
     struct thread threads[THREADS] = {0};
     struct dice   dice = {round->seed};
-    unsigned      submitters = round->mode == MODE_PING ? 1 : round->mode == MODE_MIXED ? 3 : 2;
+    unsigned      submitters = round->mode == MODE_MIXED ? 3 : round->mode == MODE_STORM ? 2 : 1;
     begin_round(round, &dice);
     for (unsigned i = 0; i < submitters; i++)
         start(&threads[i], round, i, submitter_main);

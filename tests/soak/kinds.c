@@ -72,7 +72,7 @@ static uint32_t choose_what(struct dice *dice, enum kind kind)
     }
 }
 
-static void set_limits(pp_task_options *options, struct entry *entry, struct dice *dice)
+static void set_limits(pp_task_options *options, struct entry *entry, struct dice *dice, bool plain)
 {
     switch (entry->kind) {
     case KIND_SPIN:
@@ -92,6 +92,8 @@ static void set_limits(pp_task_options *options, struct entry *entry, struct dic
         break;
     case KIND_TINY:
     case KIND_ECHO:
+        if (plain)
+            break;
         if (roll_below(dice, 64) == 0)
             entry->max_retries = roll_below(dice, 4);
         if (roll_below(dice, 64) == 0)
@@ -100,7 +102,7 @@ static void set_limits(pp_task_options *options, struct entry *entry, struct dic
     default:
         break;
     }
-    if (roll_below(dice, 64) == 0)
+    if (!plain && roll_below(dice, 64) == 0)
         options->priority = (int)roll_below(dice, 5) - 2;
     options->max_retries = entry->max_retries;
 }
@@ -202,7 +204,8 @@ static int submit(pp_pool *pool, struct entry *entry, const pp_task_options *opt
     return error;
 }
 
-int kind_submit(pp_pool *pool, struct dice *dice, enum kind kind, bool blocking, pp_task **task)
+int kind_submit(pp_pool *pool, struct dice *dice, enum kind kind, bool blocking, bool plain,
+                pp_task **task)
 {
     pp_task_options options = PP_TASK_OPTIONS_INIT;
     struct entry   *entry = ledger_open(kind, choose_what(dice, kind));
@@ -215,7 +218,7 @@ int kind_submit(pp_pool *pool, struct dice *dice, enum kind kind, bool blocking,
     options.userdata = entry;
     options.use_pool_callbacks = entry->pool_callback;
     options.blocking = blocking;
-    set_limits(&options, entry, dice);
+    set_limits(&options, entry, dice, plain);
     int error = submit(pool, entry, &options, task);
     if (error == 0) /* the entry may be another task's by now */
         ledger_accepted();

@@ -155,9 +155,11 @@ struct kind_info {
 };
 extern const struct kind_info kinds[KINDS];
 
-/* Make and queue a task of that kind.  0, or what the pool answered; the task is handed out, if
+/* Make and queue a task of that kind; a plain one has neither priority nor limits that it does not
+ * need, so that a stream of them flows at full speed.  0, or what the pool answered; the task is handed out, if
  * wanted, to be waited for or cancelled. */
-int kind_submit(pp_pool *pool, struct dice *dice, enum kind kind, bool blocking, pp_task **task);
+int kind_submit(pp_pool *pool, struct dice *dice, enum kind kind, bool blocking, bool plain,
+                pp_task **task);
 /* Is what came out what the arguments demand? */
 bool kind_judge_result(const struct entry *entry, const pp_value *result);
 bool kind_judge_error(const struct entry *entry, const pp_error *error);

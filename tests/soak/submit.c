@@ -195,7 +195,8 @@ static bool submit_one(struct submitter *self)
     bool      keep = mode != MODE_STREAM && (kind == KIND_LONG || roll_below(&self->dice, 16) == 0);
     bool      blocking = roll_below(&self->dice, 64) != 0;
     doing(self, "submitting");
-    int error = kind_submit(self->round->pool, &self->dice, kind, blocking, keep ? &task : NULL);
+    int error = kind_submit(self->round->pool, &self->dice, kind, blocking, mode == MODE_STREAM,
+                            keep ? &task : NULL);
     if (error == -EAGAIN) {
         atomic_fetch_add_explicit(&refused, 1, memory_order_relaxed);
         process(self, blocking ? 0.1 : 0); /* blocking: the ledger is full */
@@ -215,7 +216,7 @@ static bool ping(struct submitter *self)
     pp_task *task = NULL;
     doing(self, "submitting one");
     int error = kind_submit(self->round->pool, &self->dice, choose_kind(&self->dice, MODE_PING),
-                            true, &task);
+                            true, false, &task);
     if (error == -ESHUTDOWN && atomic_load(&ledger.finishing))
         return false;
     if (error == 0) {
