@@ -65,7 +65,7 @@ static void end_forking(struct forker *forker)
 
 static void large_arguments_are_accepted_while_another_thread_forks(void **state)
 {
-    enum { SIZE = 1024 * 1024, TASKS = 50, MOST = 2000, FORKS = 50 };
+    enum { SIZE = 1024 * 1024, TASKS = 50, MOST = 500, FORKS = 20 };
     static char   bytes[SIZE];
     struct forker forker;
     (void)state;
@@ -98,7 +98,7 @@ static int return_much_while_forking(pp_call *call)
 
 static void large_results_come_back_while_another_thread_forks(void **state)
 {
-    enum { TASKS = 20 };
+    enum { TASKS = 8 };
     pp_pool *pool = pool_of(1, 1);
     (void)state;
     for (int i = 0; i < TASKS; i++) {
