@@ -3,6 +3,7 @@
  * with descriptors that are what they should be or not.
  *
  *     flags   1: bytes   2: an error   4: mapped   8: the memfd is not sealed   16: claims another size
+ *             32: the memfd is not among the descriptors
  *     count   of descriptors beside the mapped one, and of which kind, two bits each
  *     the rest is the payload
  */
@@ -87,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(outcome != NULL);
     if (outcome->state == PP_DONE) {
         CHECK(!raw.is_error);
+        CHECK(memfd < 0 || (flags & (8 | 16 | 32)) == 0);
         print_value(&outcome->document.root);
         use_value(&outcome->document.root, 0);
     } else
