@@ -1,9 +1,9 @@
 /*
  * sweep.c - kill-sweep: kills a worker, or the fork server, at every boundary between two
- * instructions of a region, one trial for each.
+ * instructions of a region, one trial for each, and checks what is promised about deaths.
  *
  *   kill-sweep [--region R] [--host awake|asleep] [--peer active|idle] [--workers 1|2]
- *              [--sample N --seed S | --at BOUNDARY] [--map] [--label TEXT]
+ *              [--sample N --seed S | --at BOUNDARY | --in FUNCTION] [--map] [--label TEXT]
  *
  * How it works.  This program is the host.  Its main thread is the ptracer of the victim and submits
  * tasks; another thread is the host program that polls or sleeps.  For each cell and region, in a
@@ -13,7 +13,8 @@
  * victim stood at the very instruction; else the trial is made again.
  *
  * Without --sample each boundary is tried until it is covered, TRIES times in each of PASSES passes at
- * most; the counts say how many were not.  With --sample, N boundaries are drawn from all cells and regions alike.
+ * most; the counts say how many were not.  With --sample, N boundaries are drawn
+ * from all cells and regions alike.
  */
 #include "report.h"
 #include "trial.h"
@@ -43,6 +44,7 @@ enum { REGIONS = sizeof regions / sizeof *regions };
 
 struct settings {
     const char *region, *host, *peer, *workers, *label;
+    const char *in;     /* only boundaries in that function */
     long        sample; /* 0: all */
     long        at;     /* -1: all */
     bool        map;    /* print how many boundaries each function has */
@@ -115,8 +117,17 @@ static void record_again(struct trace *trace, const struct cell *cell, const str
     memset(covered + same, 0, (all - tail - same) * sizeof *covered);
 }
 
+static bool is_in(const struct trace *trace, size_t boundary, const char *function)
+{
+    if (function == NULL)
+        return true;
+    const char *symbol = boundary < trace->count ? trace_symbol(trace->at[boundary]) : "";
+    size_t      size = strlen(function);
+    return strncmp(symbol, function, size) == 0 && symbol[size] == '+';
+}
+
 static void sweep_all(struct trace *trace, const struct cell *cell, const struct region *region,
-                      struct counts *counts)
+                      const struct settings *settings, struct counts *counts)
 {
     bool *covered = calloc(TRACE_MOST + 1, sizeof *covered);
     if (covered == NULL)
@@ -125,10 +136,14 @@ static void sweep_all(struct trace *trace, const struct cell *cell, const struct
         if (pass > 0)
             record_again(trace, cell, region, covered);
         size_t missed = 0;
-        counts->boundaries = boundaries_of(trace);
-        counts->covered = 0;
-        for (size_t boundary = 0; boundary < counts->boundaries; boundary++)
-            if (covered[boundary])
+        size_t all = boundaries_of(trace);
+        counts->boundaries = counts->covered = 0;
+        for (size_t boundary = 0; boundary < all; boundary++)
+            counts->boundaries += is_in(trace, boundary, settings->in) ? 1 : 0;
+        for (size_t boundary = 0; boundary < all; boundary++)
+            if (!is_in(trace, boundary, settings->in))
+                continue;
+            else if (covered[boundary])
                 counts->covered++;
             else if (try_boundary(trace, cell, region, boundary, counts))
                 covered[boundary] = true;
@@ -138,7 +153,7 @@ static void sweep_all(struct trace *trace, const struct cell *cell, const struct
             break;
     }
     for (size_t boundary = 0; boundary < trace->count; boundary++)
-        if (!covered[boundary])
+        if (!covered[boundary] && is_in(trace, boundary, settings->in))
             fprintf(stderr, "   not reached: %s boundary %zu of %zu, %s\n", region->name, boundary,
                     trace->count, trace_symbol(trace->at[boundary]));
     free(covered);
@@ -170,7 +185,7 @@ static void sweep(struct trace *trace, const struct cell *cell, const struct reg
     } else if (settings->sample > 0)
         sweep_sample(trace, cell, region, settings, counts);
     else
-        sweep_all(trace, cell, region, counts);
+        sweep_all(trace, cell, region, settings, counts);
 }
 
 static void options_of(char *text, size_t size, const struct cell *cell,
@@ -283,13 +298,18 @@ static int usage(void)
 
 static int read_options(struct settings *settings, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"region", required_argument, NULL, 'r'}, {"host", required_argument, NULL, 'h'},
-        {"peer", required_argument, NULL, 'p'},   {"workers", required_argument, NULL, 'w'},
-        {"sample", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
-        {"at", required_argument, NULL, 'a'},     {"label", required_argument, NULL, 'l'},
-        {"map", no_argument, NULL, 'm'},          {NULL, 0, NULL, 0}};
-    int letter = 0;
+    static const struct option options[] = {{"region", required_argument, NULL, 'r'},
+                                            {"host", required_argument, NULL, 'h'},
+                                            {"peer", required_argument, NULL, 'p'},
+                                            {"workers", required_argument, NULL, 'w'},
+                                            {"sample", required_argument, NULL, 'n'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"at", required_argument, NULL, 'a'},
+                                            {"label", required_argument, NULL, 'l'},
+                                            {"map", no_argument, NULL, 'm'},
+                                            {"in", required_argument, NULL, 'i'},
+                                            {NULL, 0, NULL, 0}};
+    int                        letter = 0;
     while ((letter = getopt_long(argc, argv, "", options, NULL)) >= 0)
         switch (letter) {
         case 'r':
@@ -315,6 +335,9 @@ static int read_options(struct settings *settings, int argc, char **argv)
             break;
         case 'a':
             settings->at = strtol(optarg, NULL, 10);
+            break;
+        case 'i':
+            settings->in = optarg;
             break;
         case 'm':
             settings->map = true;

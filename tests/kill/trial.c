@@ -7,8 +7,8 @@
  *   3. The host settles: the manager sleeps, the host thread sleeps or polls.
  *   4. The victim walks to the boundary.
  *   5. What it runs is read from its box: that task, and no other, must be lost.
- *   6. More tasks come - the host submits them while the death is dealt with, or sleeps on them - and
- *      the victim gets SIGKILL.
+ *   6. More tasks come - an awake host submits them while the death is dealt with, one that would not
+ *      sleep any more gets one to sleep on - and the victim gets SIGKILL.
  *   7. Everything must end, then a new task must be executed, then finalize must return.
  *
  * The tracer collects the victim at once: a traced zombie cannot be reaped by its parent.
@@ -359,7 +359,16 @@ static pid_t begin(const struct cell *cell, const struct region *region)
 
 /* ------------------------------------------------------------------- end of a trial */
 
-/* More tasks, so that something waits at the death; then the death. */
+static bool nothing_to_wait_for(void)
+{
+    pp_pool_lock(pool);
+    bool nothing = pool->unprocessed == 0;
+    pp_pool_unlock(pool);
+    return nothing;
+}
+
+/* More tasks, so that something waits at the death; then the death.  A host that sleeps on the victim's
+ * task is left alone: a submission would collect what is done, and the death shall be the first to. */
 static void kill_among_tasks(const struct cell *cell, const struct region *region, pid_t victim,
                              bool stopped)
 {
@@ -367,7 +376,8 @@ static void kill_among_tasks(const struct cell *cell, const struct region *regio
     if (host_awake)
         host_burst = true;
     else {
-        work_submit(pool, WORK_NUMBER);
+        if (region->kind != REGION_TASK || nothing_to_wait_for())
+            work_submit(pool, WORK_NUMBER);
         if (region->kind != REGION_TASK)
             host_start();
         settle();
@@ -408,8 +418,11 @@ void trial_record(struct trace *trace, const struct cell *cell, const struct reg
         kind = END_POLL;
     else if (region->kind == REGION_TASK && behind)
         kind = END_TAKE;
-    report_recording();
-    host_patience = RECORDING_PATIENCE;
+    report_trial(-1, 0);
+    if (trace != NULL) {
+        report_recording();
+        host_patience = RECORDING_PATIENCE;
+    }
     pid_t victim = begin(cell, region);
     if (trace != NULL && !trace_record(trace, victim, kind))
         give_up("the victim died while it was stepped through its region");
