@@ -5,6 +5,8 @@
  */
 #include "base/descriptor.h"
 
+#include "base/interrupt.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -51,10 +53,11 @@ int pp_send_message(int socket, const void *data, size_t size, const int *fds, s
         header->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
         memcpy(CMSG_DATA(header), fds, sizeof(int) * fd_count);
     }
-    ssize_t sent = 0;
+    ssize_t  sent = 0;
+    unsigned times = 0;
     do
         sent = sendmsg(socket, &message, flags | MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
+    while (pp_interrupted(sent, &times));
     return sent < 0 ? -errno : 0;
 }
 
@@ -91,9 +94,10 @@ ssize_t pp_receive_message(int socket, void *data, size_t size, int *fds, size_t
                              .msg_control = control.bytes,
                              .msg_controllen = sizeof control.bytes};
     ssize_t       received = 0;
+    unsigned      times = 0;
     do
         received = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
-    while (received < 0 && errno == EINTR);
+    while (pp_interrupted(received, &times));
     if (received < 0)
         return -errno;
     size_t room = fd_count != NULL ? *fd_count : 0;

@@ -22,6 +22,8 @@
  */
 #include "base/hidden_fork.h"
 
+#include "base/interrupt.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -89,7 +91,8 @@ static void fork_with_threads(struct request *request)
         request->pid = -errno;
         return;
     }
-    while (waitpid(pid, NULL, (int)__WCLONE) < 0 && errno == EINTR)
+    unsigned times = 0;
+    while (pp_interrupted(waitpid(pid, NULL, (int)__WCLONE), &times))
         ;
 }
 

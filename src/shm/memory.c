@@ -11,6 +11,8 @@
  */
 #include "shm/memory.h"
 
+#include "base/interrupt.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -33,13 +35,15 @@ int pp_memory_create(const char *name, size_t size)
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;
-    int error = 0;
+    int      result = 0;
+    unsigned times = 0;
     if (size > 0) {
         do
-            error = fallocate(fd, 0, 0, (off_t)size) < 0 ? -errno : 0;
-        while (error == -EINTR);
+            result = fallocate(fd, 0, 0, (off_t)size);
+        while (pp_interrupted(result, &times));
     }
-    if (error < 0) {
+    if (result < 0) {
+        int error = -errno;
         close(fd);
         return error;
     }
@@ -49,9 +53,10 @@ int pp_memory_create(const char *name, size_t size)
 int pp_memory_write(int fd, size_t at, const void *data, size_t size)
 {
     const unsigned char *bytes = data;
+    unsigned             times = 0;
     for (size_t done = 0; done < size;) {
         ssize_t wrote = pwrite(fd, bytes + done, size - done, (off_t)(at + done));
-        if (wrote < 0 && errno != EINTR)
+        if (wrote < 0 && !pp_interrupted(wrote, &times))
             return -errno;
         done += wrote > 0 ? (size_t)wrote : 0;
     }

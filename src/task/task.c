@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/descriptor.h"
+#include "base/interrupt.h"
 #include "base/sized.h"
 #include "shm/memory.h"
 #include "task/callable.h"
@@ -327,9 +328,10 @@ static int copy_head(const struct pp_task *task, unsigned char *head, size_t siz
         memcpy(head, task->payload, size);
         return 0;
     }
+    unsigned times = 0;
     for (size_t at = 0; at < size;) {
         ssize_t got = pread(task->payload_fd, head + at, size - at, (off_t)at);
-        if (got < 0 && errno != EINTR)
+        if (got < 0 && !pp_interrupted(got, &times))
             return -errno;
         at += got > 0 ? (size_t)got : 0;
     }
