@@ -7,6 +7,7 @@
 #include "shm/doorbell.h"
 
 #include "base/clock.h"
+#include "base/interrupt.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -25,14 +26,18 @@ int pp_futex_wait(const _Atomic uint32_t *word, uint32_t seen, bool shared, int6
     /* WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC, WAIT a relative one */
     int  operation = FUTEX_WAIT_BITSET | (shared ? 0 : FUTEX_PRIVATE_FLAG);
     long result = syscall(SYS_futex, word, operation, seen, limit, NULL, FUTEX_BITSET_MATCH_ANY);
-    return result < 0 && errno == ETIMEDOUT ? -ETIMEDOUT : 0;
+    /* not before its time, whatever the kernel says */
+    return result < 0 && errno == ETIMEDOUT && pp_clock_now() >= deadline ? -ETIMEDOUT : 0;
 }
 
 void pp_futex_wake(_Atomic uint32_t *word, bool shared)
 {
-    /* cannot fail on a word that is mapped and aligned */
-    (void)syscall(SYS_futex, word, FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG), 1, NULL, NULL,
-                  0);
+    enum { TRIES = 3 };
+    int operation = FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG);
+    /* does not fail on a word that is mapped and aligned; were one lost, nobody would miss it */
+    for (int tries = 0; tries < TRIES; tries++)
+        if (syscall(SYS_futex, word, operation, 1, NULL, NULL, 0) >= 0)
+            return;
 }
 
 int pp_bell_create(void)
@@ -41,20 +46,26 @@ int pp_bell_create(void)
     return bell < 0 ? -errno : bell;
 }
 
-int pp_bell_ring(int bell)
-{
-    uint64_t one = 1;
-    ssize_t  wrote = 0;
-    do
-        wrote = write(bell, &one, sizeof one);
-    while (wrote < 0 && errno == EINTR);
-    /* EAGAIN: the counter is full, so the bell is ringing already */
-    return wrote < 0 && errno != EAGAIN ? -errno : 0;
-}
-
 void pp_bell_clear(int bell)
 {
     uint64_t count = 0;
-    while (read(bell, &count, sizeof count) < 0 && errno == EINTR)
+    unsigned times = 0;
+    while (pp_interrupted(read(bell, &count, sizeof count), &times))
         ;
+}
+
+int pp_bell_ring(int bell)
+{
+    enum { TRIES = 3 }; /* one that is lost is missed by nobody */
+    uint64_t one = 1;
+    ssize_t  wrote = -1;
+    for (int tries = 0; wrote < 0 && tries < TRIES; tries++) {
+        unsigned times = 0;
+        do
+            wrote = write(bell, &one, sizeof one);
+        while (pp_interrupted(wrote, &times));
+        if (wrote < 0 && errno == EAGAIN)
+            pp_bell_clear(bell); /* the counter is full: rung anew, for who sees edges */
+    }
+    return wrote < 0 ? -errno : 0;
 }
