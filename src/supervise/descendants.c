@@ -39,10 +39,9 @@ static int add(struct pp_descendants *all, pid_t pid, int64_t grace)
         all->capacity = capacity;
     }
     int64_t kill_at = pp_deadline_after(pp_clock_now(), grace);
-    all->items[all->count++] =
-        (struct pp_adopted){.pid = pid, .killed = grace == 0, .kill_at = kill_at};
-    /* ESRCH: it ended and waits to be reaped */
-    (void)kill(pid, grace == 0 ? SIGKILL : SIGTERM);
+    all->items[all->count++] = (struct pp_adopted){.pid = pid, .kill_at = kill_at};
+    if (grace > 0)
+        (void)kill(pid, SIGTERM); /* if it does not reach it, SIGKILL will */
     return 0;
 }
 
@@ -62,9 +61,20 @@ int pp_descendants_scan(struct pp_descendants *all, int64_t                     
         if (pid > 0 && !is_worker(workers, pid) && find(all, pid) == NULL)
             error = add(all, pid, grace);
     }
+    if (error == 0 && !feof(children))
+        error = -errno;
     free(word);
     (void)fclose(children);
     return error;
+}
+
+/* One that changed its user may be out of our reach: then it is as if it had been killed, and whether
+ * it ends is up to it. */
+static void kill_now(struct pp_adopted *adopted, int64_t now)
+{
+    enum { TRIES = 5, AGAIN_NS = 10 * 1000 * 1000 };
+    adopted->killed = kill(adopted->pid, SIGKILL) == 0 || ++adopted->tries == TRIES;
+    adopted->kill_at = now + AGAIN_NS;
 }
 
 int64_t pp_descendants_kill_due(struct pp_descendants *all, int64_t now)
@@ -74,10 +84,9 @@ int64_t pp_descendants_kill_due(struct pp_descendants *all, int64_t now)
         struct pp_adopted *adopted = &all->items[i];
         if (adopted->killed)
             continue;
-        if (adopted->kill_at <= now) {
-            (void)kill(adopted->pid, SIGKILL);
-            adopted->killed = true;
-        } else if (adopted->kill_at < next)
+        if (adopted->kill_at <= now)
+            kill_now(adopted, now);
+        if (!adopted->killed && adopted->kill_at < next)
             next = adopted->kill_at;
     }
     return next;

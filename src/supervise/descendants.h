@@ -11,9 +11,10 @@
 
 /* A process that a dead worker left behind. */
 struct pp_adopted {
-    pid_t   pid;
-    bool    killed;  /* has had SIGKILL                    */
-    int64_t kill_at; /* ns: when it gets it; PP_NEVER: not */
+    pid_t    pid;
+    bool     killed;  /* has had SIGKILL                    */
+    unsigned tries;   /* ... that failed                    */
+    int64_t  kill_at; /* ns: when it gets it; PP_NEVER: not */
 };
 
 struct pp_descendants {

@@ -64,6 +64,10 @@ struct server {
     int                       *wards; /* pidfds of workers of an earlier fork server */
     size_t                     ward_count;
     struct pp_descendants      adopted;
+    int64_t                    scan_at;       /* when the failed scan is repeated, or PP_NEVER */
+    unsigned                   scan_failures; /* in a row */
+    int64_t                    short_since;   /* the socket takes letters, and sending fails */
+    unsigned                   deaf;          /* orders in a row that could not be read */
 };
 
 static void *grow(void *items, size_t *capacity, size_t count, size_t size)
@@ -96,6 +100,26 @@ static int reserve(struct server *server)
 
 /* ------------------------------------------------------------------- reports */
 
+/* It closed its end, or ordered us to leave and then closed it: that is read next. */
+static bool host_hung_up(const struct server *server)
+{
+    struct pollfd entry = {.fd = server->start.socket, .events = POLLIN};
+    return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+/* A host that is stopped is waited for, a shortage for a while: then the host waits in vain for what
+ * cannot be sent, and the end of the socket is an answer, too. */
+static void note_shortage(struct server *server)
+{
+    struct pollfd entry = {.fd = server->start.socket, .events = POLLOUT};
+    int64_t       now = pp_clock_now();
+    bool          writable = poll(&entry, 1, 0) > 0 && (entry.revents & POLLOUT) != 0;
+    if (!writable || server->short_since == 0)
+        server->short_since = writable ? now : 0;
+    else if (now - server->short_since > PP_SECOND_NS / 2)
+        _exit(EXIT_FAILURE);
+}
+
 static void send_letters(struct server *server)
 {
     size_t sent = 0;
@@ -104,9 +128,13 @@ static void send_letters(struct server *server)
         size_t         count = letter->pidfd >= 0 ? 1 : 0;
         int error = pp_send_message(server->start.socket, &letter->report, sizeof letter->report,
                                     &letter->pidfd, count, MSG_DONTWAIT);
-        if (error == -EAGAIN || error == -ENOBUFS || error == -ENOMEM || error == -ETOOMANYREFS)
+        if (error == -EAGAIN || error == -ENOBUFS || error == -ENOMEM || error == -ETOOMANYREFS) {
+            note_shortage(server);
             break;
-        /* any other failure: the host is gone, and its pidfd will say so */
+        }
+        server->short_since = 0;
+        if (error < 0 && !host_hung_up(server))
+            _exit(EXIT_FAILURE); /* as note_shortage: the host would wait for this letter */
         pp_close(&letter->pidfd);
     }
     server->letter_count -= sent;
@@ -216,6 +244,18 @@ static int64_t grace_after(const struct server *server, int status)
     return in_order ? server->start.setup->orphan_grace : 0;
 }
 
+/* Find and end what was left behind.  Where there is no /proc this cannot be done; a moment's shortage
+ * is waited for. */
+static void scan(struct server *server, int64_t grace)
+{
+    enum { TRIES = 5, AGAIN_NS = 50 * 1000 * 1000 };
+    server->scan_at = PP_NEVER;
+    if (pp_descendants_scan(&server->adopted, grace, is_worker, server) == 0)
+        server->scan_failures = 0;
+    else if (++server->scan_failures < TRIES)
+        server->scan_at = pp_deadline_after(pp_clock_now(), AGAIN_NS);
+}
+
 static void bury(struct server *server, pid_t pid, int status)
 {
     int64_t grace = grace_after(server, status);
@@ -224,8 +264,8 @@ static void bury(struct server *server, pid_t pid, int status)
         if (dead.pid != pid)
             continue;
         server->workers[i] = server->workers[--server->worker_count];
-        /* nothing can be done about an unreadable /proc; the next death scans again */
-        (void)pp_descendants_scan(&server->adopted, grace, is_worker, server);
+        server->scan_failures = 0; /* a new reason to try */
+        scan(server, grace);
         if (dead.incarnation != 0)
             report(server,
                    (struct pp_report){.kind = PP_REPORT_DIED,
@@ -236,7 +276,7 @@ static void bury(struct server *server, pid_t pid, int status)
         return;
     }
     (void)pp_descendants_forget(&server->adopted, pid);
-    (void)pp_descendants_scan(&server->adopted, grace, is_worker, server);
+    scan(server, grace);
 }
 
 static void reap(struct server *server)
@@ -252,12 +292,17 @@ static void reap(struct server *server)
 
 /* -------------------------------------------------------------------- ending */
 
-static void signal_workers(struct server *server, int signal)
+/* True: it reached each of those that live.  Unreaped children are there, whether they live or not. */
+static bool signal_workers(struct server *server, int signal)
 {
+    bool reached = true;
     for (size_t i = 0; i < server->worker_count; i++)
-        (void)kill(server->workers[i].pid, signal);
+        reached = kill(server->workers[i].pid, signal) == 0 && reached;
     for (size_t i = 0; i < server->ward_count; i++)
-        (void)syscall(SYS_pidfd_send_signal, server->wards[i], signal, NULL, 0);
+        reached = (syscall(SYS_pidfd_send_signal, server->wards[i], signal, NULL, 0) == 0 ||
+                   errno == ESRCH) &&
+                  reached;
+    return reached;
 }
 
 static void begin_ending(struct server *server, int64_t grace)
@@ -266,22 +311,34 @@ static void begin_ending(struct server *server, int64_t grace)
         return;
     server->ending = true;
     server->kill_at = pp_deadline_after(pp_clock_now(), grace);
-    signal_workers(server, SIGTERM);
+    (void)signal_workers(server, SIGTERM);
     pp_descendants_limit(&server->adopted, server->kill_at);
-    (void)pp_descendants_scan(&server->adopted, grace, is_worker, server);
+    scan(server, grace);
 }
 
+/* Whom we cannot kill ends itself when it hears that we are gone, as the pool is (orphan.c). */
+static void kill_workers(struct server *server)
+{
+    server->killed = true;
+    if (!signal_workers(server, SIGKILL) && !signal_workers(server, SIGKILL))
+        _exit(EXIT_FAILURE);
+}
+
+static int64_t earlier(int64_t one, int64_t other)
+{
+    return one < other ? one : other;
+}
+
+/* The next moment when something will be due. */
 static int64_t kill_what_is_due(struct server *server)
 {
     int64_t now = pp_clock_now();
-    int64_t next = pp_descendants_kill_due(&server->adopted, now);
-    if (!server->ending || server->killed)
-        return next;
-    if (server->kill_at > now)
-        return server->kill_at < next ? server->kill_at : next;
-    server->killed = true;
-    signal_workers(server, SIGKILL);
-    return next;
+    if (server->scan_at <= now)
+        scan(server, server->ending ? server->kill_at - now : server->start.setup->orphan_grace);
+    if (server->ending && !server->killed && server->kill_at <= now)
+        kill_workers(server);
+    int64_t next = earlier(pp_descendants_kill_due(&server->adopted, now), server->scan_at);
+    return server->ending && !server->killed ? earlier(next, server->kill_at) : next;
 }
 
 /* --------------------------------------------------------------------- orders */
@@ -298,24 +355,37 @@ static void adopt(struct server *server, int *fds, size_t count)
         server->wards[server->ward_count++] = fds[i];
 }
 
+static void kill_worker(const struct server *server, uint64_t incarnation)
+{
+    for (size_t i = 0; i < server->worker_count; i++)
+        if (server->workers[i].incarnation == incarnation)
+            (void)kill(server->workers[i].pid, SIGKILL); /* the host gives it up after a while */
+}
+
 static void obey(struct server *server)
 {
+    enum { DEAF_LIMIT = 20 };
     struct pp_order order;
     int             fds[PP_MAX_DESCRIPTORS];
     size_t          count = PP_MAX_DESCRIPTORS;
     ssize_t         size =
         pp_receive_message(server->start.socket, &order, sizeof order, fds, &count, MSG_DONTWAIT);
-    if (size == -EAGAIN)
-        return;
     if (size == 0 || size == -ECONNRESET) {
         /* the host closed the pool's end without a word: as good as dead */
         begin_ending(server, server->start.setup->orphan_grace);
         return;
     }
-    if (size != (ssize_t)sizeof order)
-        return; /* a shortage of memory: the host asks again when it gets no answer */
+    if (size != (ssize_t)sizeof order) {
+        /* a shortage may pass; but a fork server that never hears again is worse than none */
+        if (++server->deaf == DEAF_LIMIT)
+            _exit(EXIT_FAILURE);
+        return;
+    }
+    server->deaf = 0;
     if (order.kind == PP_ORDER_SPAWN)
         spawn(server, &order, fds, count);
+    else if (order.kind == PP_ORDER_KILL)
+        kill_worker(server, order.incarnation);
     else if (order.kind == PP_ORDER_ADOPT)
         adopt(server, fds, count);
     else {
@@ -343,12 +413,14 @@ static bool finished(struct server *server)
     if (!server->ending)
         return false;
     drop_dead_wards(server);
-    return server->worker_count == 0 && server->adopted.count == 0 && server->ward_count == 0;
+    return server->worker_count == 0 && server->adopted.count == 0 && server->ward_count == 0 &&
+           server->scan_at == PP_NEVER;
 }
 
 /* The wards' pidfds are waited for only while ending; before, their owner is the host. */
 static void wait_for_event(struct server *server, int64_t until)
 {
+    enum { SHORTAGE_NS = 2 * 1000 * 1000 };
     struct pollfd  few[4];
     struct pollfd *entries = few;
     nfds_t         count = 2;
@@ -361,8 +433,11 @@ static void wait_for_event(struct server *server, int64_t until)
         }
     }
     entries[0] = (struct pollfd){.fd = server->signals, .events = POLLIN};
-    entries[1] = (struct pollfd){.fd = server->start.socket,
-                                 .events = (short)(server->letter_count > 0 ? POLLOUT : 0)};
+    bool writing = server->letter_count > 0 && server->short_since == 0;
+    if (server->letter_count > 0 && !writing) /* what is short is not waited for by an event */
+        until = earlier(until, pp_clock_now() + SHORTAGE_NS);
+    entries[1] =
+        (struct pollfd){.fd = server->start.socket, .events = (short)(writing ? POLLOUT : 0)};
     if (!server->ending) {
         entries[1].events |= POLLIN;
         entries[count++] = (struct pollfd){.fd = server->start.host, .events = POLLIN};
@@ -393,7 +468,8 @@ static void prepare_process(struct server *server)
     }
     (void)sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
     (void)setsid(); /* the terminal's signals are for the host */
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+        _exit(EXIT_FAILURE); /* the host reads the end of the socket */
     char name[16];
     snprintf(name, sizeof name, "%s/fork", server->start.setup->name);
     (void)prctl(PR_SET_NAME, name, 0, 0, 0);
@@ -403,13 +479,13 @@ static void prepare_process(struct server *server)
     sigaddset(&child, SIGCHLD);
     server->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
     if (server->signals < 0)
-        _exit(EXIT_FAILURE); /* the host reads the end of the socket */
+        _exit(EXIT_FAILURE);
 }
 
 void pp_forkserver_main(const struct pp_forkserver_start *start)
 {
     static struct server server; /* the process is this fork server and nothing else */
-    server = (struct server){.start = *start, .signals = -1};
+    server = (struct server){.start = *start, .signals = -1, .scan_at = PP_NEVER};
     prepare_process(&server);
     while (!finished(&server)) {
         wait_for_event(&server, kill_what_is_due(&server));
@@ -417,5 +493,7 @@ void pp_forkserver_main(const struct pp_forkserver_start *start)
         if (server.letter_count > 0)
             send_letters(&server);
     }
+    if (server.scan_failures > 0) /* what cannot be listed: at least our process group */
+        (void)kill(0, SIGKILL);
     _exit(EXIT_SUCCESS);
 }

@@ -160,8 +160,9 @@ _Noreturn void pp_worker_main(const struct pp_birth *birth, const struct pp_setu
                                    .ticket = PP_FIRST_TICKET};
     default_signals();
     pp_orphan_watch(move_up(birth->host), birth->host_pid, birth->parent, self.socket);
-    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* cannot fail with these arguments */
     int error = map_shared(&self, birth);
+    if (error == 0 && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+        error = -errno;
     if (pp_receive_message(self.socket, &go, sizeof go, NULL, NULL, 0) != (ssize_t)sizeof go ||
         go.magic != PP_GO_MAGIC)
         _exit(EXIT_FAILURE); /* nobody knows of this worker */

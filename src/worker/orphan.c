@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,12 +36,15 @@ static struct {
     bool    ending;
 } orphan;
 
-/* A task may have closed the pidfd; then the pid is the best that is left. */
+/* A task may have closed the pidfd; then the socket's end and the pid are the best that is left. */
 static bool host_is_dead(void)
 {
     struct pollfd entries[2] = {{.fd = orphan.host_pidfd, .events = POLLIN}, {.fd = orphan.socket}};
+    char          byte = 0;
     if (poll(entries, 2, 0) > 0 &&
         ((entries[0].revents & POLLIN) != 0 || (entries[1].revents & POLLHUP) != 0))
+        return true;
+    if (recv(orphan.socket, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) == 0)
         return true;
     return kill(orphan.host_pid, 0) < 0 && errno == ESRCH;
 }
