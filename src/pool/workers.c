@@ -229,13 +229,14 @@ static void spawning_failed(struct pp_pool *pool, int error)
     pp_pool_note_failure(pool, error, 0);
 }
 
+/* Its failures keep grow waiting, so they count as failures to start a worker. */
 static void watch_orphans(struct pp_pool *pool)
 {
-    if (!pool->orphans || backing_off(pool) || left_to_manager(pool))
-        return;
-    int error = pp_pool_adopt_orphans(pool);
-    if (error < 0)
-        pp_pool_note_failure(pool, error, 0);
+    while (pool->orphans && !backing_off(pool) && !left_to_manager(pool)) {
+        int error = pp_pool_adopt_orphans(pool);
+        if (error < 0)
+            spawning_failed(pool, error);
+    }
 }
 
 static void grow(struct pp_pool *pool)
@@ -244,10 +245,10 @@ static void grow(struct pp_pool *pool)
         if (backing_off(pool) || left_to_manager(pool))
             return;
         int error = pp_pool_spawn(pool);
-        if (error == -EBUSY)
+        if (error == -EBUSY && pool->starting > 0)
             return; /* the fork server has orders enough; its next report brings us here again */
         if (error < 0)
-            spawning_failed(pool, error);
+            spawning_failed(pool, error == -EBUSY ? -EAGAIN : error);
     }
 }
 
