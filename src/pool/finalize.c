@@ -107,8 +107,8 @@ static void kill_all(struct pp_pool *pool)
          * and should it exist, it never gets its go */
         if (worker->pidfd >= 0)
             pp_pool_kill(pool, worker, PP_KILL_FINALIZE, 0);
-        else if (worker->server != NULL)
-            pp_server_kill(worker->server);
+        else if (worker->server != NULL && pp_server_kill(worker->server) < 0)
+            pp_pool_server_dead(pool, worker->server); /* as good as that */
     }
 }
 

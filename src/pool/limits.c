@@ -113,6 +113,21 @@ static void stall_due(struct pp_pool *pool, struct pp_worker *worker)
                       pp_deadline_after(pp_clock_now(), CHECK_NS));
 }
 
+/* Its status is overdue, or its end.  One that lives all the same may begin what is in its tray: only
+ * what can be taken back has not begun. */
+static void status_due(struct pp_pool *pool, struct pp_worker *worker)
+{
+    for (uint64_t ticket = worker->head; ticket < worker->tail; ticket++) {
+        struct pp_task *task = worker->sent[ticket % PP_RING].task;
+        if (worker->state != PP_WORKER_KILLED || task == NULL ||
+            !pp_pool_recall(pool, worker, task))
+            continue;
+        (void)pp_task_step(task, PP_EVENT_BACK);
+        pp_queue_add(&pool->queue, task);
+    }
+    pp_pool_bury(pool, worker);
+}
+
 static void spawn_due(struct pp_pool *pool)
 {
     pool->spawn_not_before = 0;
@@ -138,7 +153,7 @@ void pp_pool_due(struct pp_pool *pool, struct pp_timer *timer)
         pp_pool_retire(pool, PP_CONTAINER(timer, struct pp_worker, age));
         break;
     case PP_TIMER_STATUS:
-        pp_pool_bury(pool, PP_CONTAINER(timer, struct pp_worker, age));
+        status_due(pool, PP_CONTAINER(timer, struct pp_worker, age));
         break;
     case PP_TIMER_SPAWN:
         spawn_due(pool);

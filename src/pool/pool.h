@@ -35,7 +35,7 @@ enum pp_timer_kind {
     PP_TIMER_IDLE,   /* a worker above min_size retires   */
     PP_TIMER_STALL,  /* something waits behind a slow task */
     PP_TIMER_AGE,    /* a worker is replaced              */
-    PP_TIMER_STATUS, /* a dead worker's status is overdue; in `age` */
+    PP_TIMER_STATUS, /* a dead worker's status is overdue, or a killed one's end; in `age` */
     PP_TIMER_SPAWN   /* the back-off of spawning is over  */
 };
 

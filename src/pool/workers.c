@@ -63,6 +63,19 @@ void pp_pool_retire(struct pp_pool *pool, struct pp_worker *worker)
     pp_worker_send_bullet(worker);
 }
 
+/* It died by itself (ESRCH), and its pidfd says so; or it cannot be killed from here.  Then its fork
+ * server may, and if its end is not seen for all that, it is given up (limits.c): its task does not
+ * wait for it. */
+static void kill_otherwise(struct pp_pool *pool, struct pp_worker *worker)
+{
+    enum { END_WAIT_NS = 1000 * 1000 * 1000 };
+    struct pp_order order = {.kind = PP_ORDER_KILL, .incarnation = worker->incarnation};
+    if (worker->server != NULL)
+        (void)pp_server_order(worker->server, &order, NULL, 0);
+    pp_pool_set_timer(pool, &worker->age, PP_TIMER_STATUS,
+                      pp_deadline_after(pp_clock_now(), END_WAIT_NS));
+}
+
 /* What it has not begun comes back first, so that the death costs one task at most. */
 void pp_pool_kill(struct pp_pool *pool, struct pp_worker *worker, enum pp_kill_reason reason,
                   uint64_t ticket)
@@ -73,8 +86,8 @@ void pp_pool_kill(struct pp_pool *pool, struct pp_worker *worker, enum pp_kill_r
     pp_pool_set_worker_state(pool, worker, PP_WORKER_KILLED);
     worker->reason = reason;
     worker->reason_ticket = ticket;
-    /* ESRCH: it died by itself, and its pidfd says so */
-    (void)pp_worker_signal(worker, SIGKILL);
+    if (pp_worker_signal(worker, SIGKILL) < 0)
+        kill_otherwise(pool, worker);
 }
 
 /* --------------------------------------------------------------------------- birth */

@@ -8,6 +8,7 @@
 
 #include "base/descriptor.h"
 #include "base/hidden_fork.h"
+#include "base/interrupt.h"
 #include "supervise/forkserver.h"
 
 #include <errno.h>
@@ -97,9 +98,18 @@ int pp_server_read(const struct pp_server *server, struct pp_report *report, int
     return size == (ssize_t)sizeof *report ? 1 : -EPIPE;
 }
 
-void pp_server_kill(const struct pp_server *server)
+int pp_pidfd_signal(int pidfd, int signal)
 {
-    (void)syscall(SYS_pidfd_send_signal, server->pidfd, SIGKILL, NULL, 0); /* ESRCH: it is dead */
+    enum { TRIES = 3 }; /* a signal that is lost is not missed by anybody later */
+    for (int tries = 0; tries < TRIES; tries++)
+        if (syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == 0)
+            return 0;
+    return -errno;
+}
+
+int pp_server_kill(const struct pp_server *server)
+{
+    return pp_pidfd_signal(server->pidfd, SIGKILL); /* ESRCH: it is dead */
 }
 
 /* True once its process has ended. */
@@ -107,9 +117,10 @@ static bool wait_for_end(const struct pp_server *server, int milliseconds)
 {
     struct pollfd entry = {.fd = server->pidfd, .events = POLLIN};
     int           ready = 0;
+    unsigned      times = 0;
     do
         ready = poll(&entry, 1, milliseconds);
-    while (ready < 0 && errno == EINTR);
+    while (pp_interrupted(ready, &times) || (ready < 0 && ++times < 3));
     return ready > 0;
 }
 
@@ -124,7 +135,8 @@ void pp_server_free(struct pp_server *server, bool wait)
         pp_close(&server->socket);
     }
     if (wait && !wait_for_end(server, LIMIT_MS)) {
-        pp_server_kill(server); /* it is stopped, or what it has to kill is stuck in the kernel */
+        (void)pp_server_kill(
+            server); /* it is stopped, or what it has to kill is stuck in the kernel */
         (void)wait_for_end(server, LIMIT_MS);
     }
     pp_hidden_reap(server->pidfd);

@@ -28,8 +28,10 @@ int pp_server_order(const struct pp_server *server, const struct pp_order *order
                     size_t count);
 /* 1: a report, with *pidfd (or -1), which is the caller's; 0: none now; -EPIPE: it is dead. */
 int pp_server_read(const struct pp_server *server, struct pp_report *report, int *pidfd);
-/* SIGKILL; its end is seen like any other. */
-void pp_server_kill(const struct pp_server *server);
+/* SIGKILL; its end is seen like any other.  0 or -errno. */
+int pp_server_kill(const struct pp_server *server);
+/* A signal to the process behind a pidfd, with a second try: 0 or -errno. */
+int pp_pidfd_signal(int pidfd, int signal);
 /* Ask it to leave, unless it is dead, and forget it.  With `wait`, until it has gone or a second has
  * passed. */
 void pp_server_free(struct pp_server *server, bool wait);

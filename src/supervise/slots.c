@@ -9,11 +9,9 @@
 #include "shm/memory.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static int shared_memory(void **mapped, int *fd, const char *name, size_t size, bool read_only)
@@ -113,7 +111,7 @@ int pp_worker_signal(const struct pp_worker *worker, int signal)
 {
     if (worker->pidfd < 0)
         return -ESRCH;
-    return syscall(SYS_pidfd_send_signal, worker->pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+    return pp_pidfd_signal(worker->pidfd, signal);
 }
 
 static void ring(struct pp_worker *worker)
