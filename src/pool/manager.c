@@ -12,10 +12,12 @@
  *     not found any more.
  */
 #include "base/clock.h"
+#include "base/interrupt.h"
 #include "pool/pool.h"
 #include "shm/doorbell.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
 
@@ -35,12 +37,21 @@ void pp_pool_forget_fd(struct pp_pool *pool, int fd)
         (void)epoll_ctl(pool->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
+/* A bell that cannot be rung can always be written to, and that is an event, too. */
+static void rewatch_wake(struct pp_pool *pool, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.u64 = PP_SOURCE_WAKE};
+    pool->wake_mute =
+        epoll_ctl(pool->epoll, EPOLL_CTL_MOD, pool->wake, &event) == 0 && (events & EPOLLOUT) != 0;
+}
+
 void pp_pool_wake_manager(struct pp_pool *pool)
 {
     if (pool->sleeping_until == 0)
         return;
     pool->sleeping_until = 0; /* once is enough */
-    (void)pp_bell_ring(pool->wake);
+    if (pp_bell_ring(pool->wake) < 0)
+        rewatch_wake(pool, EPOLLIN | EPOLLOUT);
 }
 
 static void worker_event(struct pp_pool *pool, uint64_t incarnation, bool died)
@@ -75,6 +86,8 @@ static void handle(struct pp_pool *pool, uint64_t data)
     switch (source) {
     case PP_SOURCE_WAKE:
         pp_bell_clear(pool->wake);
+        if (pool->wake_mute)
+            rewatch_wake(pool, EPOLLIN);
         break;
     case PP_SOURCE_BELL:
         worker_event(pool, id, false);
@@ -89,6 +102,48 @@ static void handle(struct pp_pool *pool, uint64_t data)
         server_event(pool, id, true);
         break;
     }
+}
+
+static bool is_readable(int fd)
+{
+    struct pollfd entry = {.fd = fd, .events = POLLIN};
+    return fd >= 0 && poll(&entry, 1, 0) != 0; /* an error is somebody else's to find */
+}
+
+/* Instead of being told: what may have happened?  By number, since one thing may bury the next. */
+static void look_at_all(struct pp_pool *pool)
+{
+    for (uint64_t id = 1; id <= pool->next_server; id++) {
+        server_event(pool, id, false);
+        const struct pp_server *server = pp_pool_find_server(pool, id);
+        if (server != NULL && is_readable(server->pidfd))
+            server_event(pool, id, true);
+    }
+    for (unsigned slot = 0; slot < pool->slot_count; slot++) {
+        const struct pp_worker *worker = pool->workers[slot];
+        if (worker == NULL)
+            continue;
+        uint64_t incarnation = worker->incarnation;
+        worker_event(pool, incarnation, false);
+        worker = pp_pool_find_worker(pool, incarnation);
+        if (worker != NULL && worker->pidfd >= 0 && is_readable(worker->pidfd))
+            worker_event(pool, incarnation, true);
+    }
+}
+
+/* Sleep until something happens: the number of events.  When epoll itself fails (the program closed
+ * its descriptor, for one) nothing tells, and the pool lives on by looking again and again. */
+static int wait_for_events(struct pp_pool *pool, struct epoll_event *events, int limit)
+{
+    enum { LOOK_MS = 10 };
+    unsigned times = 0;
+    int      count = 0;
+    do
+        count = epoll_wait(pool->epoll, events, EVENTS, limit);
+    while (pp_interrupted(count, &times));
+    if (count < 0)
+        (void)poll(NULL, 0, limit < 0 || limit > LOOK_MS ? LOOK_MS : limit);
+    return count;
 }
 
 static void run_timers(struct pp_pool *pool)
@@ -143,12 +198,14 @@ void *pp_pool_manager_main(void *data)
         pool->managing = false;
         pool->sleeping_until = first_timer(pool);
         pp_pool_unlock(pool);
-        int count = epoll_wait(pool->epoll, events, EVENTS, limit);
+        int count = wait_for_events(pool, events, limit);
         pp_pool_lock(pool);
         pool->sleeping_until = 0;
         pool->managing = true;
         for (int i = 0; i < count; i++)
             handle(pool, events[i].data.u64);
+        if (count < 0)
+            look_at_all(pool);
         pool->managing = false;
     }
     pp_pool_unlock(pool);

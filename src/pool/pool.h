@@ -128,6 +128,7 @@ struct pp_pool {
     /* threads */
     int       epoll;
     int       wake;           /* eventfd: the manager shall look at the pool again */
+    bool      wake_mute;      /* it could not be rung, and is watched in another way */
     int64_t   sleeping_until; /* the manager's deadline while it sleeps; 0: it is awake */
     pthread_t manager;
     pthread_t daemon;
