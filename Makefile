@@ -13,7 +13,7 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install bench bench-death soak fuzz kill-sweep kill-sample \
+.PHONY: build run test install bench bench-death soak fuzz kill-sweep kill-sample faults model \
         format check-format tidy help clean \
         deps-build deps-test deps-bench test-gcc test-clang test-asan test-tsan
 
@@ -62,6 +62,13 @@ kill-sweep: deps-test ## kill a worker and the fork server at every instruction:
 kill-sample: ## the same at 20000 boundaries, drawn with SEED
 	$(call say,Kills: at 20000 instruction boundaries)
 	@tests/kill/run.sh $(BUILD)/kill $(BUILD)/logs sample 20000 $(SEED)
+
+faults: deps-test ## every system call fails with each of its errors: some minutes
+	$(call say,Faults: every system call fails with each errno$(comma) once and for ever)
+	@$(call quietly,faults-configure) cmake -S . -B $(BUILD)/gcc -DPROCPOOL_BUILD_TESTS=ON \
+	    -DCMAKE_C_COMPILER=gcc -DPROCPOOL_WERROR=ON
+	@$(call quietly,faults-build) cmake --build $(BUILD)/gcc -j $$(nproc) --target faults
+	@cd $(BUILD)/gcc/tests/plugins && ../faults/faults every $(CURDIR)/tests/faults
 
 install: build ## install to PREFIX (/usr/local), below DESTDIR
 	$(call say,Install: $(DESTDIR)$(PREFIX))

@@ -6,6 +6,7 @@
 #   tests/command/*.sh       the command as a person uses it; label command
 #   tests/soak/              one program, random chaos; a short form of it runs here; label soak
 #   tests/kill/              kill-sweep, which make kill-sweep and make kill-sample build and run
+#   tests/faults/            every system call fails; label faults
 #   tests/build/             what is built and installed is what was promised; label build
 #
 # The programs see the headers in src/ and hold the whole static library, so that a plug-in finds
@@ -164,4 +165,36 @@ if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped
             endif()
         endforeach()
     endif()
+endif()
+
+# The library once more, with every call that can fail going through tests/faults/inject.h.
+if(NOT PROCPOOL_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    set(faults_source "${PROJECT_SOURCE_DIR}/tests/faults")
+    add_library(fault-objects OBJECT ${PROCPOOL_SOURCES})
+    target_compile_options(fault-objects PRIVATE -w -g -O1 -include "${faults_source}/inject.h")
+    set_property(SOURCE ${PROCPOOL_SOURCES} TARGET_DIRECTORY fault-objects APPEND PROPERTY
+        OBJECT_DEPENDS "${faults_source}/inject.h;${faults_source}/calls.h")
+    target_compile_definitions(fault-objects PRIVATE
+        ${PROCPOOL_GNU_SOURCE} PROCPOOL_VERSION="${PROJECT_VERSION}")
+    target_include_directories(fault-objects PRIVATE include src)
+    target_link_libraries(fault-objects PRIVATE PkgConfig::PROCPOOL_MSGPACK Threads::Threads)
+
+    file(GLOB faults_sources CONFIGURE_DEPENDS "${faults_source}/*.c")
+    add_executable(faults ${faults_sources} $<TARGET_OBJECTS:fault-objects>)
+    procpool_compiler_options(faults)
+    target_compile_definitions(faults PRIVATE ${PROCPOOL_GNU_SOURCE})
+    target_include_directories(faults PRIVATE include)
+    target_link_libraries(faults PRIVATE
+        PkgConfig::PROCPOOL_MSGPACK Threads::Threads ${CMAKE_DL_LIBS})
+    set_target_properties(faults PROPERTIES
+        RUNTIME_OUTPUT_DIRECTORY "${tests_folder}/faults" ENABLE_EXPORTS ON)
+    add_dependencies(faults ${plugin_targets})
+
+    add_test(NAME faults/list COMMAND faults list "${faults_source}")
+    add_test(NAME faults/calls COMMAND sh "${faults_source}/check-calls.sh" "${CMAKE_NM}"
+        "${faults_source}" $<TARGET_OBJECTS:fault-objects> COMMAND_EXPAND_LISTS)
+    add_test(NAME faults/every_site COMMAND faults some "${faults_source}"
+        WORKING_DIRECTORY "${plugin_folder}")
+    set_tests_properties(faults/list faults/calls faults/every_site PROPERTIES
+        LABELS faults TIMEOUT 600)
 endif()
