@@ -68,6 +68,7 @@ struct server {
     unsigned                   scan_failures; /* in a row */
     int64_t                    short_since;   /* the socket takes letters, and sending fails */
     unsigned                   deaf;          /* orders in a row that could not be read */
+    unsigned                   blind;         /* ... and waits that failed */
 };
 
 static void *grow(void *items, size_t *capacity, size_t count, size_t size)
@@ -113,7 +114,7 @@ static void note_shortage(struct server *server)
 {
     struct pollfd entry = {.fd = server->start.socket, .events = POLLOUT};
     int64_t       now = pp_clock_now();
-    bool          writable = poll(&entry, 1, 0) > 0 && (entry.revents & POLLOUT) != 0;
+    bool          writable = poll(&entry, 1, 0) != 0; /* without an answer: as if it were */
     if (!writable || server->short_since == 0)
         server->short_since = writable ? now : 0;
     else if (now - server->short_since > PP_SECOND_NS / 2)
@@ -420,7 +421,7 @@ static bool finished(struct server *server)
 /* The wards' pidfds are waited for only while ending; before, their owner is the host. */
 static void wait_for_event(struct server *server, int64_t until)
 {
-    enum { SHORTAGE_NS = 2 * 1000 * 1000 };
+    enum { SHORTAGE_NS = 2 * 1000 * 1000, BLIND_LIMIT = 1000 };
     struct pollfd  few[4];
     struct pollfd *entries = few;
     nfds_t         count = 2;
@@ -448,6 +449,9 @@ static void wait_for_event(struct server *server, int64_t until)
     int64_t         left = until == PP_NEVER ? 0 : until - pp_clock_now();
     struct timespec limit = pp_timespec(left > 0 ? left : 0);
     int             ready = ppoll(entries, count, until == PP_NEVER ? NULL : &limit, NULL);
+    server->blind = ready < 0 ? server->blind + 1 : 0;
+    if (server->blind == BLIND_LIMIT)
+        _exit(EXIT_FAILURE);
     if (ready > 0 && !server->ending) {
         if (entries[2].revents != 0)
             begin_ending(server, server->start.setup->orphan_grace);
@@ -487,13 +491,16 @@ void pp_forkserver_main(const struct pp_forkserver_start *start)
     static struct server server; /* the process is this fork server and nothing else */
     server = (struct server){.start = *start, .signals = -1, .scan_at = PP_NEVER};
     prepare_process(&server);
-    while (!finished(&server)) {
-        wait_for_event(&server, kill_what_is_due(&server));
+    for (;;) {
+        int64_t next = kill_what_is_due(&server);
+        if (finished(&server))
+            break;
+        wait_for_event(&server, next);
         reap(&server);
         if (server.letter_count > 0)
             send_letters(&server);
     }
-    if (server.scan_failures > 0) /* what cannot be listed: at least our process group */
-        (void)kill(0, SIGKILL);
+    if (server.scan_failures > 0 && getpgrp() == getpid())
+        (void)kill(0, SIGKILL); /* what cannot be listed: at least our process group */
     _exit(EXIT_SUCCESS);
 }

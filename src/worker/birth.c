@@ -11,6 +11,7 @@
 #include "worker/birth.h"
 
 #include "base/descriptor.h"
+#include "shm/doorbell.h"
 #include "shm/memory.h"
 #include "worker/orphan.h"
 #include "worker/self.h"
@@ -38,7 +39,7 @@ static void leave_instead(int status, void *unused)
     _exit(status);
 }
 
-static void default_signals(void)
+static int default_signals(void)
 {
     struct sigaction action;
     for (int signal = 1; signal < NSIG; signal++) {
@@ -51,7 +52,7 @@ static void default_signals(void)
     }
     sigset_t none;
     sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
 
 static int map_shared(struct pp_worker_self *self, const struct pp_birth *birth)
@@ -135,7 +136,9 @@ static void initialise(struct pp_worker_self *self)
     if (error != 0)
         fail_init(self, error < 0 ? error : -EINVAL);
     atomic_store_explicit(&self->box->phase, PP_PHASE_READY, memory_order_release);
-    pp_worker_ring(self);
+    error = pp_bell_ring(self->bell);
+    if (error < 0) /* of no use: the host would hear of nothing */
+        fail_init(self, error);
 }
 
 /* Out of the way of tasks that close descriptors and open others, which get the lowest numbers. */
@@ -149,6 +152,18 @@ static int move_up(int fd)
     return moved;
 }
 
+static int prepare_process(struct pp_worker_self *self, const struct pp_birth *birth)
+{
+    int error = map_shared(self, birth);
+    if (error == 0)
+        error = default_signals();
+    if (error == 0)
+        error = pp_orphan_watch(move_up(birth->host), birth->host_pid, birth->parent, self->socket);
+    if (error == 0 && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+        error = -errno;
+    return error;
+}
+
 _Noreturn void pp_worker_main(const struct pp_birth *birth, const struct pp_setup *setup)
 {
     static struct pp_worker_self self; /* the process is this worker and nothing else */
@@ -158,20 +173,17 @@ _Noreturn void pp_worker_main(const struct pp_birth *birth, const struct pp_setu
                                    .socket = move_up(birth->socket),
                                    .slot = birth->slot,
                                    .ticket = PP_FIRST_TICKET};
-    default_signals();
-    pp_orphan_watch(move_up(birth->host), birth->host_pid, birth->parent, self.socket);
-    int error = map_shared(&self, birth);
-    if (error == 0 && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
-        error = -errno;
+    int error = prepare_process(&self, birth);
     if (pp_receive_message(self.socket, &go, sizeof go, NULL, NULL, 0) != (ssize_t)sizeof go ||
         go.magic != PP_GO_MAGIC)
         _exit(EXIT_FAILURE); /* nobody knows of this worker */
-    if (error < 0)
-        _exit(EXIT_FAILURE);
+    if (self.tray == NULL || self.box == NULL)
+        _exit(EXIT_FAILURE); /* no place to say why */
     self.setup = setup;
     if (setup == NULL) {
+        int unknown = adopt_setup(&adopted, &go);
         self.setup = &adopted;
-        error = adopt_setup(&adopted, &go);
+        error = error < 0 ? error : unknown;
     }
     pp_orphan_grace(self.setup->orphan_grace);
     show_name(&self);

@@ -84,7 +84,7 @@ static void fork_server_died(int signal)
     errno = saved;
 }
 
-void pp_orphan_watch(int host_pidfd, pid_t host_pid, pid_t fork_server, int socket)
+int pp_orphan_watch(int host_pidfd, pid_t host_pid, pid_t fork_server, int socket)
 {
     struct sigevent  event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
     struct sigaction action = {.sa_handler = fork_server_died, .sa_flags = SA_RESTART};
@@ -93,10 +93,11 @@ void pp_orphan_watch(int host_pidfd, pid_t host_pid, pid_t fork_server, int sock
     orphan.socket = socket;
     orphan.grace = PP_SECOND_NS;
     orphan.has_timer = timer_create(CLOCK_MONOTONIC, &event, &orphan.kill_timer) == 0;
-    (void)sigaction(SIGURG, &action, NULL);
-    (void)prctl(PR_SET_PDEATHSIG, SIGURG, 0, 0, 0);
+    if (sigaction(SIGURG, &action, NULL) < 0 || prctl(PR_SET_PDEATHSIG, SIGURG, 0, 0, 0) < 0)
+        return -errno;
     if (getppid() != fork_server) /* it died before we asked to be told */
         fork_server_died(SIGURG);
+    return 0;
 }
 
 void pp_orphan_grace(int64_t grace)
