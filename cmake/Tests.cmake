@@ -5,8 +5,9 @@
 #   tests/plugins/*.c        objects that those programs load
 #   tests/command/*.sh       the command as a person uses it; label command
 #   tests/soak/              one program, random chaos; a short form of it runs here; label soak
-#   tests/kill/              kill-sweep, which make kill-sweep and make kill-sample build and run
+#   tests/kill/              a death at each instruction; a few of them run here; label kill
 #   tests/faults/            every system call fails; label faults
+#   src/shm/mailbox.pml      the model of the protocol, by tools/check-model; label model
 #   tests/build/             what is built and installed is what was promised; label build
 #
 # The programs see the headers in src/ and hold the whole static library, so that a plug-in finds
@@ -104,17 +105,15 @@ target_compile_definitions(soak PRIVATE ${PROCPOOL_GNU_SOURCE})
 target_link_libraries(soak PRIVATE procpool Threads::Threads)
 set_target_properties(soak PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${tests_folder}/soak" ENABLE_EXPORTS ON)
-if(NOT PROCPOOL_SANITIZE)
-    add_test(NAME soak/nothing_is_lost_in_chaos
-             COMMAND ${test_launcher} $<TARGET_FILE:soak> --seconds 12 --round 1.5 --seed 20)
-    set_tests_properties(soak/nothing_is_lost_in_chaos PROPERTIES
-        LABELS soak TIMEOUT 300 ENVIRONMENT "${test_environment}")
-endif()
+add_test(NAME soak/nothing_is_lost_in_chaos
+         COMMAND ${test_launcher} $<TARGET_FILE:soak> --seconds 12 --round 1.5 --seed 20)
+set_tests_properties(soak/nothing_is_lost_in_chaos PROPERTIES
+    LABELS soak TIMEOUT 300 ENVIRONMENT "${test_environment}")
 
 # A ptracer that knows the registers and the trap instruction of one architecture.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
     file(GLOB kill_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/kill/*.c")
-    add_executable(kill-sweep EXCLUDE_FROM_ALL ${kill_sources})
+    add_executable(kill-sweep ${kill_sources})
     procpool_compiler_options(kill-sweep)
     target_compile_definitions(kill-sweep PRIVATE ${PROCPOOL_GNU_SOURCE})
     target_include_directories(kill-sweep PRIVATE
@@ -123,6 +122,12 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
         procpool_static PkgConfig::PROCPOOL_MSGPACK Threads::Threads ${CMAKE_DL_LIBS})
     # Bound at start-up: what a worker does is then the same however much the host has done before.
     target_link_options(kill-sweep PRIVATE "LINKER:-z,now")
+    if(NOT PROCPOOL_SANITIZE)
+        add_test(NAME kill/a_death_at_any_instruction_loses_nothing
+                 COMMAND kill-sweep --label ${CMAKE_C_COMPILER_ID} --sample 600 --seed 1)
+        set_tests_properties(kill/a_death_at_any_instruction_loses_nothing PROPERTIES
+            LABELS kill TIMEOUT 300)
+    endif()
 endif()
 
 if(TARGET procpool-command AND PROCPOOL_BUILD_EXAMPLES)
@@ -151,6 +156,16 @@ if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped
         "${PROJECT_SOURCE_DIR}/include/procpool.h" $<TARGET_FILE:procpool>)
     procpool_build_test(install 300 sh "${build_tests}/check-install.sh"
         "${CMAKE_COMMAND}" "${PROJECT_BINARY_DIR}" "${build_tests}" "${CMAKE_C_COMPILER}")
+
+    # The model is the same under every compiler: once is enough.
+    find_program(PROCPOOL_SPIN spin)
+    if(PROCPOOL_SPIN AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+        foreach(part IN ITEMS quick faults)
+            add_test(NAME model/${part} COMMAND sh "${PROJECT_SOURCE_DIR}/tools/check-model"
+                "${PROJECT_BINARY_DIR}/model/${part}" ${part})
+            set_tests_properties(model/${part} PROPERTIES LABELS model TIMEOUT 900 COST 1000)
+        endforeach()
+    endif()
 
     find_program(PROCPOOL_VALGRIND valgrind)
     if(PROCPOOL_VALGRIND AND CMAKE_C_COMPILER_ID STREQUAL "GNU")

@@ -37,21 +37,22 @@ void pp_pool_forget_fd(struct pp_pool *pool, int fd)
         (void)epoll_ctl(pool->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
-/* A bell that cannot be rung can always be written to, and that is an event, too. */
-static void rewatch_wake(struct pp_pool *pool, uint32_t events)
+/* A bell that cannot be rung can always be written to, and that is an event, too.  False: not done. */
+static bool rewatch_wake(struct pp_pool *pool, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.u64 = PP_SOURCE_WAKE};
-    pool->wake_mute =
-        epoll_ctl(pool->epoll, EPOLL_CTL_MOD, pool->wake, &event) == 0 && (events & EPOLLOUT) != 0;
+    if (epoll_ctl(pool->epoll, EPOLL_CTL_MOD, pool->wake, &event) < 0)
+        return false;
+    pool->wake_mute = (events & EPOLLOUT) != 0;
+    return true;
 }
 
 void pp_pool_wake_manager(struct pp_pool *pool)
 {
-    if (pool->sleeping_until == 0)
-        return;
-    pool->sleeping_until = 0; /* once is enough */
-    if (pp_bell_ring(pool->wake) < 0)
-        rewatch_wake(pool, EPOLLIN | EPOLLOUT);
+    enum { TRIES = 3 };
+    for (int tries = 0; tries < TRIES && pool->sleeping_until != 0; tries++)
+        if (pp_bell_ring(pool->wake) == 0 || rewatch_wake(pool, EPOLLIN | EPOLLOUT))
+            pool->sleeping_until = 0; /* once is enough */
 }
 
 static void worker_event(struct pp_pool *pool, uint64_t incarnation, bool died)
@@ -87,7 +88,7 @@ static void handle(struct pp_pool *pool, uint64_t data)
     case PP_SOURCE_WAKE:
         pp_bell_clear(pool->wake);
         if (pool->wake_mute)
-            rewatch_wake(pool, EPOLLIN);
+            (void)rewatch_wake(pool, EPOLLIN); /* if not: it stays mute, and wakes us again */
         break;
     case PP_SOURCE_BELL:
         worker_event(pool, id, false);
@@ -104,10 +105,16 @@ static void handle(struct pp_pool *pool, uint64_t data)
     }
 }
 
+/* False, too, when that cannot be learned: nobody is taken for dead who may still write. */
 static bool is_readable(int fd)
 {
     struct pollfd entry = {.fd = fd, .events = POLLIN};
-    return fd >= 0 && poll(&entry, 1, 0) != 0; /* an error is somebody else's to find */
+    unsigned      times = 0;
+    int           count = 0;
+    do
+        count = poll(&entry, 1, 0);
+    while (pp_interrupted(count, &times));
+    return count > 0;
 }
 
 /* Instead of being told: what may have happened?  By number, since one thing may bury the next. */

@@ -234,12 +234,12 @@ int  pp_pool_grow_slots(struct pp_pool *pool, unsigned count);
 /* Make the shared fork server, if the start method has one. */
 int pp_pool_prepare_server(struct pp_pool *pool);
 /* Have workers whose fork server died watched by another: 0 or -errno. */
-int               pp_pool_adopt_orphans(struct pp_pool *pool);
-int               pp_pool_spawn(struct pp_pool *pool);
-void              pp_pool_hear_server(struct pp_pool *pool, struct pp_server *server);
-struct pp_worker *pp_pool_find_worker(const struct pp_pool *pool,
-                                      uint64_t              incarnation);                    /* or NULL */
-struct pp_server *pp_pool_find_server(const struct pp_pool *pool, uint64_t id); /* or NULL */
+int  pp_pool_adopt_orphans(struct pp_pool *pool);
+int  pp_pool_spawn(struct pp_pool *pool);
+void pp_pool_hear_server(struct pp_pool *pool, struct pp_server *server);
+/* Or NULL. */
+struct pp_worker *pp_pool_find_worker(const struct pp_pool *pool, uint64_t incarnation);
+struct pp_server *pp_pool_find_server(const struct pp_pool *pool, uint64_t id);
 void              pp_pool_server_dead(struct pp_pool *pool, struct pp_server *server);
 void              pp_pool_note_failure(struct pp_pool *pool, int error, int status);
 

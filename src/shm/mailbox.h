@@ -18,8 +18,8 @@
  * No other process maps any of them; a new incarnation of a worker gets fresh ones.  Tickets of a
  * worker count from PP_FIRST_TICKET; ticket t has request and result t mod PP_RING.  The worker goes
  * through the tickets in order.  A new box says that the tickets of the round before are over, so a
- * word of zero is as much a ruin as any other.  A payload of up to PP_INLINE bytes stands in its line, a larger
- * one in granules that the host chose, a still larger one in a memfd of its own.
+ * word of zero is as much a ruin as any other.  A payload of up to PP_INLINE bytes stands in its line,
+ * a larger one in granules that the host chose, a still larger one in a memfd of its own.
  *
  * One word decides.  `word` of a result is {ticket, state}; every transition is one atomic
  * instruction by one writer:
@@ -36,6 +36,7 @@
  * their readers acquire.  RUNNING and TAKEN publish nothing but the decision itself, which the
  * compare-and-swap makes alone; RUNNING acquires only to see the request.  FREE is read by nobody
  * but its writer and, as "this ticket is over", by the worker, which then touches no byte of it.
+ * The whole protocol, with deaths, fences and wake-ups, is a model in mailbox.pml: `make model`.
  *
  * Invariants
  *   - A wild store of a task can ruin results and words of its own box, never a request, and

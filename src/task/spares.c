@@ -2,8 +2,8 @@
  * spares.c - memory of tasks and outcomes is used again.
  *
  * Invariants
- *   - A spare task holds nothing: no payload, no buffer, no reference of its pool; its outcome, if
- *     one is attached, holds nothing either.
+ *   - A spare task holds nothing: no payload, no buffer, no outcome, no reference of its pool.  Nor
+ *     does a spare outcome.
  *   - There are at most SPARES of each, so a burst does not stay in memory for ever.
  */
 #include "task/spares.h"

@@ -25,8 +25,8 @@ struct pp_outcome *pp_spares_outcome(struct pp_spares *spares);
 
 /*
  * Let go of a task in two steps, because giving back what it holds may take long.  Without the lock:
- * true when the caller's was the last reference and the task is to be kept; then, under the lock,
- * pp_spares_keep.
+ * true when the caller's was the last reference and the task is to be kept, with an emptied outcome or
+ * none; then, under the lock, pp_spares_keep.
  */
 bool pp_spares_release(struct pp_task *task);
 void pp_spares_keep(struct pp_spares *spares, struct pp_task *task);

@@ -271,6 +271,15 @@ int pp_task_make_bytes(struct pp_task *task, const pp_callable *callable,
     return make(task, callable, options, &parts, PP_REQUEST_BYTES, NULL);
 }
 
+static int hand_over(pp_task **task, struct pp_task *made, int error)
+{
+    if (error < 0)
+        free(made);
+    else
+        *task = made;
+    return error;
+}
+
 int pp_task_create_items(pp_task **task, const pp_callable *callable,
                          const struct pp_map_items *items)
 {
@@ -285,11 +294,7 @@ int pp_task_create_items(pp_task **task, const pp_callable *callable,
         return -ENOMEM;
     int error = make(made, callable, NULL, &parts,
                      PP_REQUEST_BYTES | PP_REQUEST_MAP | PP_REQUEST_EXTRA, NULL);
-    if (error < 0)
-        free(made);
-    else
-        *task = made;
-    return error;
+    return hand_over(task, made, error);
 }
 
 int pp_task_create(pp_task **task, pp_callable callable, const pp_task_options *options,
@@ -304,11 +309,7 @@ int pp_task_create(pp_task **task, pp_callable callable, const pp_task_options *
     va_start(arguments, format);
     int error = pp_task_make_args(made, &callable, options, format, &arguments);
     va_end(arguments);
-    if (error < 0)
-        free(made);
-    else
-        *task = made;
-    return error;
+    return hand_over(task, made, error);
 }
 
 /* Bytes of the payload that stand before the arguments. */

@@ -204,7 +204,7 @@ static void describe_pool(void)
         fprintf(stderr,
                 "  worker %d (%c): state %d, %u in its tray, %s, phase %u, ring 0x%lx, bell %u;",
                 (int)worker->pid, state_of(worker->pid), (int)worker->state, worker->inflight,
-                worker->box->sleeping != 0 ? "sleeping" : "awake", worker->box->phase,
+                worker->box->awake == PP_AWAKE ? "awake" : "sleeping", worker->box->phase,
                 (unsigned long)worker->tray->ring, worker->tray->bell);
         for (uint64_t ticket = worker->head; ticket < worker->tail; ticket++)
             fprintf(stderr, " %lu:0x%lx", (unsigned long)ticket,
