@@ -36,6 +36,8 @@
  *   - How deep a tray is filled is free, where the code decides it by times.  A timer may be due at
  *     any moment.  Deaths, cancels and timers are bounded, so a run ends, and what stands still is
  *     seen; because a budget that is left could hide that, the smaller budgets are checked, too.
+ *   - Tickets count from 1 and a new box is all zero, which says what the words do that
+ *     pp_mailbox_init writes; `sleeping` is an `awake` that is not PP_AWAKE.
  *   - Scribbling tasks (that BROKEN is never read, is asserted), descriptors, priorities, the birth of
  *     a worker but for its READY, and fork servers are not here.
  *
