@@ -362,6 +362,12 @@ bool pp_pool_recall(struct pp_pool *pool, struct pp_worker *worker, struct pp_ta
     return true;
 }
 
+void pp_pool_pend_again(struct pp_pool *pool, struct pp_task *task)
+{
+    (void)pp_task_step(task, PP_EVENT_BACK);
+    pp_queue_add(&pool->queue, task);
+}
+
 /* From the end: the worker goes through its tray from the front, and what comes back keeps its
  * order by pp_queue_add. */
 void pp_pool_recall_behind(struct pp_pool *pool, struct pp_worker *worker)
@@ -372,7 +378,6 @@ void pp_pool_recall_behind(struct pp_pool *pool, struct pp_worker *worker)
             continue;
         if (!pp_pool_recall(pool, worker, task))
             break; /* it has begun, so everything before it is done */
-        (void)pp_task_step(task, PP_EVENT_BACK);
-        pp_queue_add(&pool->queue, task);
+        pp_pool_pend_again(pool, task);
     }
 }

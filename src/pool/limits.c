@@ -41,10 +41,8 @@ static int64_t latch_beginning(struct pp_task *task, int64_t now)
 /* It had nothing else to do and did not begin: it is stopped, or worse.  Another one may. */
 static void give_up_on(struct pp_pool *pool, struct pp_worker *worker, struct pp_task *task)
 {
-    if (pp_pool_recall(pool, worker, task)) {
-        (void)pp_task_step(task, PP_EVENT_BACK);
-        pp_queue_add(&pool->queue, task);
-    }
+    if (pp_pool_recall(pool, worker, task))
+        pp_pool_pend_again(pool, task);
     pp_pool_kill(pool, worker, PP_KILL_BROKEN, 0);
 }
 
@@ -119,11 +117,8 @@ static void status_due(struct pp_pool *pool, struct pp_worker *worker)
 {
     for (uint64_t ticket = worker->head; ticket < worker->tail; ticket++) {
         struct pp_task *task = worker->sent[ticket % PP_RING].task;
-        if (worker->state != PP_WORKER_KILLED || task == NULL ||
-            !pp_pool_recall(pool, worker, task))
-            continue;
-        (void)pp_task_step(task, PP_EVENT_BACK);
-        pp_queue_add(&pool->queue, task);
+        if (worker->state == PP_WORKER_KILLED && task != NULL && pp_pool_recall(pool, worker, task))
+            pp_pool_pend_again(pool, task);
     }
     pp_pool_bury(pool, worker);
 }

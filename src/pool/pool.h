@@ -188,8 +188,10 @@ void pp_pool_dispatch(struct pp_pool *pool);
 void pp_pool_refill(struct pp_pool *pool, struct pp_worker *worker);
 /* Take back what the worker has not begun and is not first in its tray. */
 void pp_pool_recall_behind(struct pp_pool *pool, struct pp_worker *worker);
-/* Take that one back, if it has not begun. */
+/* Take that one back, if it has not begun; then it is the caller's to cancel it, or to have it pend
+ * again, no attempt spent. */
 bool pp_pool_recall(struct pp_pool *pool, struct pp_worker *worker, struct pp_task *task);
+void pp_pool_pend_again(struct pp_pool *pool, struct pp_task *task);
 /* The ticket's place in tray and box is free again. */
 void pp_pool_forget_sent(struct pp_pool *pool, struct pp_worker *worker, uint64_t ticket);
 

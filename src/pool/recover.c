@@ -86,8 +86,7 @@ static void give_back(struct pp_pool *pool, struct pp_worker *worker, struct pp_
                       uint64_t ticket)
 {
     pp_pool_forget_sent(pool, worker, ticket);
-    (void)pp_task_step(task, PP_EVENT_BACK);
-    pp_queue_add(&pool->queue, task);
+    pp_pool_pend_again(pool, task);
 }
 
 static bool saw_ruin(const struct pp_worker *worker)

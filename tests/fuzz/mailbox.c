@@ -20,7 +20,7 @@ enum { MOST_TASKS = 24, MOST_STEPS = 200 };
 
 struct scene {
     struct pp_pool   *pool;
-    struct pp_worker *worker;
+    struct pp_worker *worker; /* NULL once the host has buried it: it cannot be killed here */
     pp_task          *tasks[MOST_TASKS];
     unsigned          count;
 };
@@ -221,17 +221,23 @@ static void cancel(struct pp_pool *pool, struct pp_task *task)
     pp_pool_latch(pool, task, outcome);
 }
 
-static void end(struct scene *scene, int status)
+static void die(struct pp_pool *pool, struct pp_worker *worker, int status)
 {
-    struct pp_pool   *pool = scene->pool;
-    struct pp_worker *worker = scene->worker;
-    uint64_t          ended = 0;
     worker->wait_status = status;
     worker->status_known = true;
     pp_pool_set_worker_state(pool, worker, PP_WORKER_DEAD);
     pp_pool_sweep(pool, worker);
-    CHECK(worker->inflight == 0 && pool->behind == 0 && pool->busy_count == 0);
+    CHECK(worker->inflight == 0);
     CHECK(worker->request_used == 0 && worker->result_used == 0);
+}
+
+static void end(struct scene *scene, int status)
+{
+    struct pp_pool *pool = scene->pool;
+    uint64_t        ended = 0;
+    if (scene->worker != NULL)
+        die(pool, scene->worker, status);
+    CHECK(pool->behind == 0 && pool->busy_count == 0);
     for (unsigned i = 0; i < scene->count; i++) {
         struct pp_task *task = scene->tasks[i];
         CHECK(pp_task_place(task) != PP_PLACE_SENT);
@@ -252,7 +258,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input input = {data, data + size};
     struct scene scene = {.pool = host_new(1)};
     scene.worker = host_add_worker(scene.pool, true);
-    for (int steps = 0; steps < MOST_STEPS && input_left(&input) > 0; steps++) {
+    uint64_t incarnation = scene.worker->incarnation;
+    for (int steps = 0; steps < MOST_STEPS && input_left(&input) > 0 && scene.worker != NULL;
+         steps++) {
         unsigned step = input_byte(&input);
         if (step < 64)
             submit(&scene, &input);
@@ -260,6 +268,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             host_step(&scene, step);
         else
             worker_step(&scene, step % 8, &input);
+        scene.worker = pp_pool_find_worker(scene.pool, incarnation);
     }
     end(&scene, (int)(size % 3 == 0 ? PP_EXIT_BOX_RUINED << 8 : size % 3 == 1 ? 9 : 0));
     return 0;
