@@ -128,12 +128,12 @@ struct pp_pool {
     /* threads */
     int       epoll;
     int       wake;           /* eventfd: the manager shall look at the pool again */
-    bool      wake_mute;      /* it could not be rung, and is watched in another way */
     int64_t   sleeping_until; /* the manager's deadline while it sleeps; 0: it is awake */
     pthread_t manager;
     pthread_t daemon;
     bool      has_daemon;
     bool      quit;
+    bool      wake_mute; /* `wake` could not be rung, and is watched in another way */
 
     pp_pool_stats       counts; /* the counters among them */
     struct pp_histogram queue_waits;
