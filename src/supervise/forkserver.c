@@ -321,7 +321,10 @@ static void begin_ending(struct server *server, int64_t grace)
 static void kill_workers(struct server *server)
 {
     server->killed = true;
-    if (!signal_workers(server, SIGKILL) && !signal_workers(server, SIGKILL))
+    bool reached = signal_workers(server, SIGKILL);
+    if (!reached) /* once more */
+        reached = signal_workers(server, SIGKILL);
+    if (!reached)
         _exit(EXIT_FAILURE);
 }
 
