@@ -58,7 +58,7 @@ static int return_descriptors(pp_call *call)
         if (size < 0)
             continue;
         all++;
-        trays += strstr(target, "procpool") != NULL ? 1 : 0;
+        trays += strstr(target, "memfd:procpool") != NULL ? 1 : 0;
     }
     return pp_call_return(call, "ii", trays, all);
 }
