@@ -48,6 +48,51 @@ void assert_ends(pp_task *task, pp_state state)
     assert_string_equal(pp_state_name(pp_task_state(task)), pp_state_name(state));
 }
 
+void assert_works(pp_pool *pool)
+{
+    pp_task *task = queue_function(pool, return_pid, NULL);
+    assert_ends(task, PP_DONE);
+    pp_task_unref(task);
+}
+
+void assert_crash_is_told(pp_pool *pool)
+{
+    pp_task *task = queue_function(pool, crash_by_segv, NULL);
+    assert_ends(task, PP_WORKER_LOST);
+    assert_int_equal(pp_error_wait_status(pp_task_error(task)) & 0x7f, SIGSEGV);
+    pp_task_unref(task);
+}
+
+pp_pool *the_pool;
+
+int make_pool(void **state)
+{
+    (void)state;
+    the_pool = pool_of(1, 1);
+    return 0;
+}
+
+int drop_pool(void **state)
+{
+    (void)state;
+    pp_pool_destroy(the_pool);
+    return 0;
+}
+
+pp_task *run_in_the_pool(pp_task *task, pp_state state)
+{
+    assert_int_equal(pp_pool_queue_task(the_pool, task), 0);
+    assert_ends(task, state);
+    return task;
+}
+
+void assert_number(const pp_value *value, int expected)
+{
+    int number = -1;
+    assert_int_equal(pp_value_unpack(value, "i", &number), 0);
+    assert_int_equal(number, expected);
+}
+
 double now(void)
 {
     struct timespec moment;
@@ -128,6 +173,7 @@ void assert_child_succeeds(void (*run)(void *data), void *data)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        (void)setenv("CMOCKA_TEST_ABORT", "1", 1); /* else it would go on with the other tests */
         run(data);
         _exit(0);
     }

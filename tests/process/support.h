@@ -30,6 +30,20 @@ pp_task *queue_function(pp_pool *pool, pp_function *function, const pp_task_opti
 /* Wait for a task to end in that state, or the test fails. */
 void assert_ends(pp_task *task, pp_state state);
 
+/* One task that works; one whose worker crashes, and is said to have. */
+void assert_works(pp_pool *pool);
+void assert_crash_is_told(pp_pool *pool);
+
+/* Fixtures of tests that share a pool of one worker, and what they do with it: queue a task and wait for
+ * that outcome.  The caller unrefs. */
+extern pp_pool *the_pool;
+int             make_pool(void **state);
+int             drop_pool(void **state);
+pp_task        *run_in_the_pool(pp_task *task, pp_state state);
+
+/* That value is "i". */
+void assert_number(const pp_value *value, int expected);
+
 /* Wait until condition(data) is true; it is evaluated again and again, with a pause of a millisecond
  * between, because what it asks about offers no event.  False after PATIENCE. */
 bool eventually(bool (*condition)(void *data), void *data);

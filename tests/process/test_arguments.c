@@ -7,29 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-static pp_pool *the_pool;
-
-static int make_pool(void **state)
-{
-    (void)state;
-    the_pool = pool_of(1, 1);
-    return 0;
-}
-
-static int drop_pool(void **state)
-{
-    (void)state;
-    pp_pool_destroy(the_pool);
-    return 0;
-}
-
-static pp_task *run(pp_task *task, pp_state state)
-{
-    assert_int_equal(pp_pool_queue_task(the_pool, task), 0);
-    assert_ends(task, state);
-    return task;
-}
-
 /* --------------------------------------------------------------------- arguments */
 
 static int check_every_letter(pp_call *call)
@@ -62,14 +39,14 @@ static void positional_arguments_of_every_letter_arrive(void **state)
     int      one = 0, two = 0;
     (void)state;
     assert_int_equal(pp_task_create(&inner, PP_FUNCTION(return_square), NULL, "i", 5), 0);
-    run(inner, PP_DONE);
+    run_in_the_pool(inner, PP_DONE);
     assert_int_equal(pp_task_create(&task, PP_FUNCTION(check_every_letter), NULL,
                                     "z b i u I U d s y v [i s] { \"k\": s }", true, -7, 7U,
                                     INT64_MIN, UINT64_MAX, 0.25, "s\xc3\xa9", "\0\1\2", (size_t)3,
                                     pp_task_result(inner), 3, "in a list", "value"),
                      0);
     pp_task_unref(inner); /* the value was copied */
-    run(task, PP_DONE);
+    run_in_the_pool(task, PP_DONE);
     assert_int_equal(pp_value_unpack(pp_task_result(task), "[bi]", &right, &one), 0);
     assert_true(right);
     assert_int_equal(one, 25);
@@ -94,7 +71,7 @@ static void keyword_arguments_arrive_in_any_order_and_optional_ones_may_be_absen
     (void)state;
     assert_int_equal(
         pp_task_create(&task, PP_FUNCTION(take_keywords), NULL, "i height=i width=i", 1, 3, 2), 0);
-    run(task, PP_DONE);
+    run_in_the_pool(task, PP_DONE);
     assert_int_equal(pp_value_unpack(pp_task_result(task), "iisi", &base, &width, &name, &height),
                      0);
     assert_int_equal(base, 1);
@@ -108,7 +85,7 @@ static void assert_refused(pp_callable callable, int number, const char *format,
 {
     pp_task *task = NULL;
     assert_int_equal(pp_task_create(&task, callable, NULL, format, one, two), 0);
-    run(task, PP_FAILED);
+    run_in_the_pool(task, PP_FAILED);
     assert_int_equal(pp_error_errno(pp_task_error(task)), number);
     pp_task_unref(task);
 }
@@ -182,7 +159,7 @@ static void no_format_and_an_empty_one_are_no_argument(void **state)
     for (size_t i = 0; i < 3; i++) {
         pp_task *task = NULL;
         assert_int_equal(pp_task_create(&task, PP_FUNCTION(return_null), NULL, formats[i]), 0);
-        run(task, PP_DONE);
+        run_in_the_pool(task, PP_DONE);
         assert_int_equal(pp_value_unpack(pp_task_result(task), formats[i]), 0);
         pp_task_unref(task);
     }

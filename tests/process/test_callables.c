@@ -7,37 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-static pp_pool *the_pool;
-
-static int make_pool(void **state)
-{
-    (void)state;
-    the_pool = pool_of(1, 1);
-    return 0;
-}
-
-static int drop_pool(void **state)
-{
-    (void)state;
-    pp_pool_destroy(the_pool);
-    return 0;
-}
-
-/* Queue it and wait for that outcome; the caller unrefs. */
-static pp_task *run(pp_task *task, pp_state state)
-{
-    assert_int_equal(pp_pool_queue_task(the_pool, task), 0);
-    assert_ends(task, state);
-    return task;
-}
-
-static void assert_number(const pp_value *value, int expected)
-{
-    int number = -1;
-    assert_int_equal(pp_value_unpack(value, "i", &number), 0);
-    assert_int_equal(number, expected);
-}
-
 static void note_number(pp_task *task, const pp_value *result, void *userdata)
 {
     (void)task;
@@ -94,7 +63,7 @@ static void a_task_object_is_queued_once_and_keeps_its_outcome(void **state)
     (void)state;
     assert_int_equal(pp_task_create(&task, PP_FUNCTION(return_square), NULL, "i", 9), 0);
     assert_int_equal(pp_task_state(task), PP_NEW);
-    run(task, PP_DONE);
+    run_in_the_pool(task, PP_DONE);
     assert_int_equal(pp_pool_queue_task(the_pool, task), -EALREADY);
     assert_int_equal(pp_pool_queue_task_timed(the_pool, task, 1), -EALREADY);
     assert_number(pp_task_result(task), 81);
@@ -111,7 +80,7 @@ static void set_bytes_takes_the_place_of_the_format_until_the_task_is_queued(voi
     assert_int_equal(pp_task_create(&task, PP_FUNCTION(echo_bytes), NULL, "is", 9, "x"), 0);
     assert_int_equal(pp_task_set_bytes(task, "first", 5), 0);
     assert_int_equal(pp_task_set_bytes(task, "the second", 10), 0);
-    run(task, PP_DONE);
+    run_in_the_pool(task, PP_DONE);
     assert_int_equal(pp_value_unpack(pp_task_result(task), "y", &data, &size), 0);
     assert_int_equal(size, 10);
     assert_memory_equal(data, "the second", 10);
@@ -130,7 +99,7 @@ static void set_bytes_takes_the_place_of_large_arguments_too(void **state)
                      0);
     assert_int_equal(pp_task_set_bytes(task, large, sizeof large - 1), 0);
     assert_int_equal(pp_task_set_bytes(task, "small", 5), 0);
-    run(task, PP_DONE);
+    run_in_the_pool(task, PP_DONE);
     assert_int_equal(pp_value_unpack(pp_task_result(task), "y", &data, &size), 0);
     assert_int_equal(size, 5);
     assert_memory_equal(data, "small", 5);
@@ -157,7 +126,7 @@ static void a_callable_is_told_its_task_id_attempt_and_worker(void **state)
     options.task_id = 0xfedcba9876543210U;
     assert_int_equal(pp_task_create(&task, PP_FUNCTION(tell_about_the_call), &options, NULL), 0);
     assert_true(pp_task_id(task) == options.task_id);
-    run(task, PP_DONE);
+    run_in_the_pool(task, PP_DONE);
     assert_int_equal(
         pp_value_unpack(pp_task_result(task), "Uuub", &id, &attempt, &worker, &stateless), 0);
     assert_true(id == options.task_id);

@@ -2,7 +2,7 @@
  * test_callback_calls.c - callbacks run with no lock held and may call every function of the pool,
  * finalize and destroy, too, also on the daemon's thread.
  */
-#include "support.h"
+#include "notes.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -10,25 +10,6 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
-
-/* What the callbacks of one test wrote down, a letter each. */
-static char        notes[64];
-static atomic_uint note_count;
-
-static void note(char letter)
-{
-    unsigned at = atomic_fetch_add(&note_count, 1);
-    assert_true(at < sizeof notes - 1);
-    notes[at] = letter;
-}
-
-static int forget_notes(void **state)
-{
-    (void)state;
-    memset(notes, 0, sizeof notes);
-    note_count = 0;
-    return 0;
-}
 
 /* ------------------------------------------------------ what a callback may call */
 

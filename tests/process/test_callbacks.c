@@ -1,31 +1,12 @@
 /*
  * test_callbacks.c - callbacks of task and pool: which, in what order, exactly once.
  */
-#include "support.h"
+#include "notes.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-
-/* What the callbacks of one test wrote down, a letter each. */
-static char        notes[64];
-static atomic_uint note_count;
-
-static void note(char letter)
-{
-    unsigned at = atomic_fetch_add(&note_count, 1);
-    assert_true(at < sizeof notes - 1);
-    notes[at] = letter;
-}
-
-static int forget_notes(void **state)
-{
-    (void)state;
-    memset(notes, 0, sizeof notes);
-    note_count = 0;
-    return 0;
-}
 
 static void task_result(pp_task *task, const pp_value *result, void *userdata)
 {

@@ -9,45 +9,25 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static pp_pool *the_pool;
-
 /* Seen by host and workers. */
 struct counters {
     atomic_int inits, calls, finis, dirty;
 };
 static struct counters *counters;
 
-static int make_pool(void **state)
+static int make_pool_and_counters(void **state)
 {
     (void)state;
     counters =
         mmap(NULL, sizeof *counters, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(counters != MAP_FAILED);
-    the_pool = pool_of(1, 1);
-    return 0;
+    return make_pool(state);
 }
 
-static int drop_pool(void **state)
+static int drop_pool_and_counters(void **state)
 {
-    (void)state;
-    pp_pool_destroy(the_pool);
-    munmap(counters, sizeof *counters);
-    return 0;
-}
-
-/* Queue it and wait for that outcome; the caller unrefs. */
-static pp_task *run(pp_task *task, pp_state state)
-{
-    assert_int_equal(pp_pool_queue_task(the_pool, task), 0);
-    assert_ends(task, state);
-    return task;
-}
-
-static void assert_number(const pp_value *value, int expected)
-{
-    int number = -1;
-    assert_int_equal(pp_value_unpack(value, "i", &number), 0);
-    assert_int_equal(number, expected);
+    (void)drop_pool(state);
+    return munmap(counters, sizeof *counters);
 }
 
 /* --------------------------------------------------------------------- closures */
@@ -78,7 +58,7 @@ static void a_closure_sees_a_copy_of_what_it_captured(void **state)
     assert_int_equal(
         pp_task_create(&task, PP_CLOSURE(scale, &capture, sizeof capture), NULL, "i", 4), 0);
     capture.factor = 1000;
-    run(task, PP_DONE);
+    run_in_the_pool(task, PP_DONE);
     assert_number(pp_task_result(task), 43);
     pp_task_unref(task);
 }
@@ -112,7 +92,7 @@ static void a_closure_may_capture_any_number_of_bytes(void **state)
         pp_task *task = NULL;
         assert_int_equal(
             pp_task_create(&task, PP_CLOSURE(captured_sum, bytes, sizes[i]), NULL, NULL), 0);
-        run(task, PP_DONE);
+        run_in_the_pool(task, PP_DONE);
         assert_int_equal(pp_value_unpack(pp_task_result(task), "UUU", &size, &sum, &payload), 0);
         assert_true(size == sizes[i]);
         assert_true(sum == 3 * sizes[i]);
@@ -134,7 +114,7 @@ static void a_closure_takes_bytes_too_however_much_it_captured(void **state)
         assert_int_equal(
             pp_task_create(&task, PP_CLOSURE(captured_sum, bytes, sizes[i]), NULL, NULL), 0);
         assert_int_equal(pp_task_set_bytes(task, "seven b", 7), 0);
-        run(task, PP_DONE);
+        run_in_the_pool(task, PP_DONE);
         assert_int_equal(pp_value_unpack(pp_task_result(task), "UvU", &size, &(const pp_value *){0},
                                          &payload),
                          0);
@@ -162,7 +142,7 @@ static void a_closure_may_write_to_its_copy(void **state)
         assert_int_equal(pp_task_create(&task, PP_CLOSURE(count_in_the_capture, numbers, sizes[i]),
                                         NULL, NULL),
                          0);
-        run(task, PP_DONE);
+        run_in_the_pool(task, PP_DONE);
         assert_number(pp_task_result(task), 6);
         assert_int_equal(numbers[0], 5);
         pp_task_unref(task);
@@ -223,7 +203,7 @@ static pp_task *run_adder(int base, int by, pp_state state)
     counters->inits = counters->calls = counters->finis = counters->dirty = 0;
     assert_int_equal(pp_task_create(&task, PP_CLASS(&adder_class), NULL, "ib by=i", base, true, by),
                      0);
-    return run(task, state);
+    return run_in_the_pool(task, state);
 }
 
 static void a_class_is_made_from_the_arguments_called_without_and_finished(void **state)
@@ -291,7 +271,7 @@ static void a_class_without_fini_may_be_made_from_bytes(void **state)
     (void)state;
     assert_int_equal(pp_task_create(&task, PP_CLASS(&cls), NULL, NULL), 0);
     assert_int_equal(pp_task_set_bytes(task, "from bytes", 10), 0);
-    run(task, PP_DONE);
+    run_in_the_pool(task, PP_DONE);
     assert_int_equal(pp_value_unpack(pp_task_result(task), "s", &text), 0);
     assert_string_equal(text, "from bytes");
     pp_task_unref(task);
@@ -310,5 +290,5 @@ int main(void)
         cmocka_unit_test(neither_call_nor_fini_runs_when_init_failed),
         cmocka_unit_test(a_class_without_fini_may_be_made_from_bytes),
     };
-    return cmocka_run_group_tests(tests, make_pool, drop_pool);
+    return cmocka_run_group_tests(tests, make_pool_and_counters, drop_pool_and_counters);
 }

@@ -12,27 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* cmocka would go on with the other tests in the child. */
-static void failures_are_the_end(void)
-{
-    (void)setenv("CMOCKA_TEST_ABORT", "1", 1);
-}
-
-static void assert_works(pp_pool *pool)
-{
-    pp_task *task = queue_function(pool, return_pid, NULL);
-    assert_ends(task, PP_DONE);
-    pp_task_unref(task);
-}
-
-static void assert_crash_is_told(pp_pool *pool)
-{
-    pp_task *task = queue_function(pool, crash_by_segv, NULL);
-    assert_ends(task, PP_WORKER_LOST);
-    assert_int_equal(pp_error_wait_status(pp_task_error(task)) & 0x7f, SIGSEGV);
-    pp_task_unref(task);
-}
-
 /* A pool in each of its ways: works, loses a worker, stops one, is destroyed. */
 static void use_a_pool(void)
 {
@@ -61,7 +40,6 @@ static void count_child(int number)
 static void handle_sigchld(void *unused)
 {
     (void)unused;
-    failures_are_the_end();
     (void)sigaction(SIGCHLD, &(struct sigaction){.sa_handler = count_child}, NULL);
     use_a_pool();
     assert_int_equal(children_heard, 0);
@@ -84,7 +62,6 @@ static void the_hosts_sigchld_handler_hears_of_no_worker(void **state)
 static void ignore_sigchld(void *unused)
 {
     (void)unused;
-    failures_are_the_end();
     (void)signal(SIGCHLD, SIG_IGN);
     use_a_pool();
     assert_ptr_equal(signal(SIGCHLD, SIG_IGN), SIG_IGN);
@@ -113,7 +90,6 @@ static void wait_for_children(void *unused)
 {
     pthread_t thread;
     (void)unused;
-    failures_are_the_end();
     pp_pool *first = pool_of(2, 2);  /* made by a process with one thread */
     pp_pool *second = pool_of(2, 2); /* and with several */
     assert_no_children();
@@ -160,7 +136,6 @@ static int print_and_exit(pp_call *call)
 
 static void print_with_a_pool(void *path)
 {
-    failures_are_the_end();
     if (freopen(path, "w", stdout) == NULL || freopen(path, "a", stderr) == NULL)
         _exit(1);
     printf("<host before>"); /* stays in the buffer: a file */
@@ -259,7 +234,6 @@ static void keep_signals(void *unused)
     sigset_t       blocked;
     int            in_worker[2] = {-1, -1};
     (void)unused;
-    failures_are_the_end();
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGUSR1);
     sigaddset(&blocked, SIGTERM);
@@ -307,7 +281,6 @@ static int exit_3(pp_call *call)
 static void exit_with_handlers(void *unused)
 {
     (void)unused;
-    failures_are_the_end();
     if (atexit(tell_of_exit) != 0)
         _exit(1);
     pp_pool *pool = pool_of(1, 1);
@@ -346,7 +319,6 @@ static void break_pipes(void *data)
 {
     const bool *ignored = data;
     int         error = 0;
-    failures_are_the_end();
     (void)signal(SIGPIPE, *ignored ? SIG_IGN : SIG_DFL);
     pp_pool *pool = pool_of(1, 1);
     pp_task *task = queue_function(pool, write_into_broken_pipe, NULL);

@@ -93,7 +93,6 @@ static int use_buffer(pp_call *call)
 
 /* --------------------------------------------------------------------------- the host */
 
-static pp_pool *the_pool;
 static unsigned results, exceptions;
 
 static void count_result(pp_task *task, const pp_value *result, void *userdata)

@@ -10,22 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static pp_pool *the_pool;
-
-static int make_pool(void **state)
-{
-    (void)state;
-    the_pool = pool_of(1, 1);
-    return 0;
-}
-
-static int drop_pool(void **state)
-{
-    (void)state;
-    pp_pool_destroy(the_pool);
-    return 0;
-}
-
 /* ------------------------------------------------------------------ falsy results */
 
 static int return_false(pp_call *call)

@@ -2,9 +2,10 @@
  * test_finalize.c - the end of a pool's work: drain, SIGTERM, grace, SIGKILL, in this order; and
  * what it returns.
  */
-#include "support.h"
+#include "counted.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -12,13 +13,6 @@
 #include <unistd.h>
 
 /* ----------------------------------------------------------------------- callables */
-
-static int ignore_term(pp_call *call)
-{
-    (void)signal(SIGTERM, SIG_IGN);
-    gate_pass(&the_gate);
-    return sleep_for_ever(call);
-}
 
 static void tell_and_exit(int number)
 {
@@ -39,65 +33,14 @@ static int return_when_cancelled(pp_call *call)
     if (pp_call_cancelled(call))
         return -EPROTO;
     gate_pass(&the_gate);
-    while (!pp_call_cancelled(call))
-        (void)usleep(1000);
+    while (!pp_call_cancelled(call)) /* the host sets it before it sends the signal */
+        (void)sched_yield();
     return pp_call_return(call, "i", 7);
 }
 
 static int raise_failure(pp_call *call)
 {
     return pp_call_raise(call, EIO, "Failure", "as it was told");
-}
-
-/* -------------------------------------------------------------------------- helpers */
-
-static atomic_uint callbacks_run;
-
-static void count_result(pp_task *task, const pp_value *result, void *userdata)
-{
-    (void)task;
-    (void)result;
-    (void)userdata;
-    callbacks_run++;
-}
-
-static void count_exception(pp_task *task, const pp_error *error, void *userdata)
-{
-    (void)task;
-    (void)error;
-    (void)userdata;
-    callbacks_run++;
-}
-
-static pp_task_options counted(void)
-{
-    pp_task_options options = PP_TASK_OPTIONS_INIT;
-    options.callback = count_result;
-    options.exception_callback = count_exception;
-    return options;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    callbacks_run = 0;
-    gate_open(&the_gate);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    gate_close(&the_gate);
-    return 0;
-}
-
-static void assert_all_end(pp_task **tasks, int count, pp_state state)
-{
-    for (int i = 0; i < count; i++) {
-        assert_string_equal(pp_state_name(pp_task_state(tasks[i])), pp_state_name(state));
-        pp_task_unref(tasks[i]);
-    }
 }
 
 /* ------------------------------------------------------------------ drain, and stop */

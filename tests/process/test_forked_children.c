@@ -29,12 +29,6 @@ struct parents {
     pp_task *done;
 };
 
-/* cmocka would go on with the other tests in the child. */
-static void failures_are_the_end(void)
-{
-    (void)setenv("CMOCKA_TEST_ABORT", "1", 1);
-}
-
 static void ignore_result(pp_task *task, const pp_value *result, void *userdata)
 {
     (void)task;
@@ -112,7 +106,6 @@ static void call_every_task_function(const struct parents *parents)
 static void use_and_destroy_parents(void *data)
 {
     const struct parents *parents = data;
-    failures_are_the_end();
     call_every_pool_function(parents);
     call_every_task_function(parents);
     pp_pool_destroy(parents->pool);
@@ -123,10 +116,9 @@ static void use_and_destroy_parents(void *data)
 static void use_own_pool(void *data)
 {
     const struct parents *parents = data;
-    failures_are_the_end();
-    pp_pool *own = pool_of(1, 2);
-    pp_task *task = queue_function(own, return_pid, NULL);
-    pp_task *lost = queue_function(own, crash_by_segv, NULL);
+    pp_pool              *own = pool_of(1, 2);
+    pp_task              *task = queue_function(own, return_pid, NULL);
+    pp_task              *lost = queue_function(own, crash_by_segv, NULL);
     assert_ends(task, PP_DONE);
     assert_ends(lost, PP_WORKER_LOST);
     assert_int_equal(pp_pool_queue_task(parents->pool, parents->fresh), -ECHILD);

@@ -9,19 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static pp_pool *the_pool;
-
-static int make_pool(void **state)
+static int make_pool_of_two(void **state)
 {
     (void)state;
     the_pool = pool_of(2, 2);
-    return 0;
-}
-
-static int drop_pool(void **state)
-{
-    (void)state;
-    pp_pool_destroy(the_pool);
     return 0;
 }
 
@@ -362,5 +353,5 @@ int main(void)
         cmocka_unit_test(what_cannot_be_resolved_is_the_failure_of_the_first_item),
         cmocka_unit_test(a_finalized_pool_maps_nothing),
     };
-    return cmocka_run_group_tests(tests, make_pool, drop_pool);
+    return cmocka_run_group_tests(tests, make_pool_of_two, drop_pool);
 }

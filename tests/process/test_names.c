@@ -15,8 +15,6 @@
 
 #define PLUGIN PP_TEST_PLUGIN_DIR "/callables.so"
 
-static pp_pool *the_pool;
-
 static int add_step(pp_call *call)
 {
     const int *step = pp_call_captured(call, NULL);
@@ -47,13 +45,6 @@ static int register_and_make_pool(void **state)
     assert_int_equal(pp_register("number", PP_CLASS(&number_class)), 0);
     step = 999; /* what was captured is a copy */
     the_pool = pool_of(1, 1);
-    return 0;
-}
-
-static int drop_pool(void **state)
-{
-    (void)state;
-    pp_pool_destroy(the_pool);
     return 0;
 }
 

@@ -7,29 +7,6 @@
 #include <errno.h>
 #include <math.h>
 
-static pp_pool *the_pool;
-
-static int make_pool(void **state)
-{
-    (void)state;
-    the_pool = pool_of(1, 1);
-    return 0;
-}
-
-static int drop_pool(void **state)
-{
-    (void)state;
-    pp_pool_destroy(the_pool);
-    return 0;
-}
-
-static pp_task *run(pp_task *task, pp_state state)
-{
-    assert_int_equal(pp_pool_queue_task(the_pool, task), 0);
-    assert_ends(task, state);
-    return task;
-}
-
 /* ------------------------------------------------------------------ null arguments */
 
 static void functions_of_a_pool_refuse_null(void **state)
@@ -160,7 +137,7 @@ static void a_callable_that_gives_null_is_refused_and_lives(void **state)
     pp_task *task = NULL;
     (void)state;
     assert_int_equal(pp_task_create(&task, PP_FUNCTION(null_targets), NULL, "i", 1), 0);
-    run(task, PP_DONE);
+    run_in_the_pool(task, PP_DONE);
     assert_int_equal(pp_value_unpack(pp_task_result(task), "b", &right), 0);
     assert_true(right);
     pp_task_unref(task);
@@ -224,7 +201,7 @@ static void task_options_of_another_size_are_understood_or_refused(void **state)
     (void)state;
     newer.known.size = sizeof newer;
     assert_int_equal(pp_task_create(&task, PP_FUNCTION(return_null), &newer.known, NULL), 0);
-    pp_task_unref(run(task, PP_DONE));
+    pp_task_unref(run_in_the_pool(task, PP_DONE));
     newer.later = 1;
     task = NULL;
     assert_no_task(PP_FUNCTION(return_null), &newer.known, -E2BIG);
@@ -253,7 +230,7 @@ static void times_out_of_range_are_refused(void **state)
         assert_int_equal(pp_task_set_timeout(task, bad[i]), -EINVAL);
     }
     assert_int_equal(pp_task_set_timeout(task, INFINITY), -EINVAL);
-    run(task, PP_DONE);
+    run_in_the_pool(task, PP_DONE);
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(pp_task_wait(task, bad[i]), -EINVAL);
         assert_int_equal(pp_wait_any(&task, 1, bad[i]), -EINVAL);

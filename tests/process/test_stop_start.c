@@ -2,7 +2,7 @@
  * test_stop_start.c - a pool is finalized again, by several threads, from a callback; stopped and
  * started; destroyed; and nothing of it is left behind.
  */
-#include "support.h"
+#include "counted.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,64 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static int ignore_term(pp_call *call)
-{
-    (void)signal(SIGTERM, SIG_IGN);
-    gate_pass(&the_gate);
-    return sleep_for_ever(call);
-}
-
-/* -------------------------------------------------------------------------- helpers */
-
-static atomic_uint callbacks_run;
-
-static void count_result(pp_task *task, const pp_value *result, void *userdata)
-{
-    (void)task;
-    (void)result;
-    (void)userdata;
-    callbacks_run++;
-}
-
-static void count_exception(pp_task *task, const pp_error *error, void *userdata)
-{
-    (void)task;
-    (void)error;
-    (void)userdata;
-    callbacks_run++;
-}
-
-static pp_task_options counted(void)
-{
-    pp_task_options options = PP_TASK_OPTIONS_INIT;
-    options.callback = count_result;
-    options.exception_callback = count_exception;
-    return options;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    callbacks_run = 0;
-    gate_open(&the_gate);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    gate_close(&the_gate);
-    return 0;
-}
-
-static void assert_all_end(pp_task **tasks, int count, pp_state state)
-{
-    for (int i = 0; i < count; i++) {
-        assert_string_equal(pp_state_name(pp_task_state(tasks[i])), pp_state_name(state));
-        pp_task_unref(tasks[i]);
-    }
-}
 
 /* ------------------------------------------------------- again, and by several threads */
 

@@ -6,50 +6,6 @@
 
 #include <errno.h>
 
-static pp_pool *queue_of(unsigned workers, unsigned places)
-{
-    pp_pool_options options = PP_POOL_OPTIONS_INIT;
-    options.min_size = workers;
-    options.max_queued_requests = places;
-    return pool_with(&options);
-}
-
-static pp_task *new_task(pp_function *function, bool blocking)
-{
-    pp_task        *task = NULL;
-    pp_task_options options = PP_TASK_OPTIONS_INIT;
-    options.blocking = blocking;
-    assert_int_equal(pp_task_create(&task, PP_FUNCTION(function), &options, NULL), 0);
-    return task;
-}
-
-/* One worker, which is in a gate task, and a queue of one place, which is taken: what is queued. */
-struct full_pool {
-    pp_pool *pool;
-    pp_task *running;
-    pp_task *waiting;
-};
-
-static struct full_pool make_full(void)
-{
-    struct full_pool full;
-    gate_open(&the_gate);
-    full.pool = queue_of(1, 1);
-    full.running = queue_function(full.pool, gate_task, NULL);
-    gate_await(&the_gate);
-    full.waiting = queue_function(full.pool, gate_task, NULL);
-    assert_true(pp_pool_is_full(full.pool));
-    return full;
-}
-
-static void release_full(struct full_pool *full)
-{
-    pp_task_unref(full->running);
-    pp_task_unref(full->waiting);
-    pp_pool_destroy(full->pool);
-    gate_close(&the_gate);
-}
-
 /* ------------------------------------------------------------------ once, or never */
 
 static void a_task_can_be_queued_once(void **state)

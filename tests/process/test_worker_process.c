@@ -24,21 +24,6 @@
 #define SANITIZED
 #endif
 
-static void assert_works(pp_pool *pool)
-{
-    pp_task *task = queue_function(pool, return_pid, NULL);
-    assert_ends(task, PP_DONE);
-    pp_task_unref(task);
-}
-
-static void assert_crash_is_told(pp_pool *pool)
-{
-    pp_task *task = queue_function(pool, crash_by_segv, NULL);
-    assert_ends(task, PP_WORKER_LOST);
-    assert_int_equal(pp_error_wait_status(pp_task_error(task)) & 0x7f, SIGSEGV);
-    pp_task_unref(task);
-}
-
 static void handle(int number)
 {
     (void)number;
