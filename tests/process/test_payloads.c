@@ -11,7 +11,6 @@
 /* The largest goes each way once for each form; the memory that it takes is what costs time. */
 enum { LARGEST = 64 << 20 };
 
-static pp_pool       *the_pool;
 static unsigned char *pattern; /* LARGEST bytes */
 
 static const size_t sizes[] = {0,     1,         7,     8,      9,       15,     16,
@@ -20,23 +19,19 @@ static const size_t sizes[] = {0,     1,         7,     8,      9,       15,    
 
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
-static int make_pool(void **state)
+static int make_pool_and_pattern(void **state)
 {
-    (void)state;
     pattern = malloc(LARGEST);
     assert_non_null(pattern);
     for (size_t i = 0; i < LARGEST; i++)
         pattern[i] = (unsigned char)('a' + i % 26 - (i >> 8) % 2);
-    the_pool = pool_of(1, 1);
-    return 0;
+    return make_pool(state);
 }
 
-static int drop_pool(void **state)
+static int drop_pool_and_pattern(void **state)
 {
-    (void)state;
-    pp_pool_destroy(the_pool);
     free(pattern);
-    return 0;
+    return drop_pool(state);
 }
 
 static int echo_bytes(pp_call *call)
@@ -222,5 +217,5 @@ int main(void)
         cmocka_unit_test(payloads_of_mixed_sizes_pass_many_at_once),
         cmocka_unit_test(large_payloads_leave_no_descriptor_behind),
     };
-    return cmocka_run_group_tests(tests, make_pool, drop_pool);
+    return cmocka_run_group_tests(tests, make_pool_and_pattern, drop_pool_and_pattern);
 }
