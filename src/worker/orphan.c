@@ -61,13 +61,13 @@ static void end_myself(void)
     (void)kill(getpid(), SIGTERM);
 }
 
-/* Have SIGURG again when something happens on the socket, such as its end.  Failures: a task closed
- * it, and then the new fork server is the only watch. */
-static void watch_socket(void)
+/* Have SIGURG again when something happens on the socket, such as its end. */
+static bool watch_socket(void)
 {
-    (void)fcntl(orphan.socket, F_SETOWN, getpid());
-    (void)fcntl(orphan.socket, F_SETSIG, SIGURG);
-    (void)fcntl(orphan.socket, F_SETFL, fcntl(orphan.socket, F_GETFL) | O_ASYNC);
+    int flags = fcntl(orphan.socket, F_GETFL);
+    return flags >= 0 && fcntl(orphan.socket, F_SETOWN, getpid()) == 0 &&
+           fcntl(orphan.socket, F_SETSIG, SIGURG) == 0 &&
+           fcntl(orphan.socket, F_SETFL, flags | O_ASYNC) == 0;
 }
 
 static void fork_server_died(int signal)
@@ -76,7 +76,8 @@ static void fork_server_died(int signal)
     (void)signal;
     bool dead = host_is_dead();
     if (!dead) {
-        watch_socket();
+        if (!watch_socket()) /* once more; a task closed it, and the next fork server is the only watch */
+            (void)watch_socket();
         dead = host_is_dead(); /* it may have died before the watch began */
     }
     if (dead)

@@ -77,6 +77,7 @@ static bool wait_for_request(struct pp_worker_self *self)
     for (int spins = 0; spins < SPINS; spins++) {
         if (claim_next(self) == PP_CLAIM_YES)
             return true;
+        self->now = 0; /* what comes now comes later than that */
         relax();
     }
     bury_adopted();

@@ -23,7 +23,7 @@ enum {
     SHARDS = 4,
     DEADLINE_MS = 25000,
     LEFT_MS = 8000,
-    TRIES = 4
+    TRIES = 10
 };
 
 struct run {

@@ -181,7 +181,6 @@ static int bring_worker_pid(pp_pool *pool)
 static void a_time_limit_does_not_count_what_passes_before_the_worker_begins(void **state)
 {
     pp_task_options options = PP_TASK_OPTIONS_INIT;
-    double          queued = 0;
     (void)state;
     options.timeout = 0.2;
     pp_pool *pool = pool_of(1, 1);
@@ -193,8 +192,6 @@ static void a_time_limit_does_not_count_what_passes_before_the_worker_begins(voi
     assert_ends(task, PP_DONE);
     assert_int_equal(pp_task_worker_pid(task), pid);
     assert_int_equal(pp_task_attempts(task), 1);
-    assert_int_equal(pp_task_times(task, &queued, NULL), 0);
-    assert_true(queued >= 3 * options.timeout);
     pp_task_unref(task);
     pp_pool_destroy(pool);
 }
