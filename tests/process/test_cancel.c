@@ -6,6 +6,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -101,6 +102,53 @@ static void a_queued_task_that_is_cancelled_is_dropped_and_never_begins(void **s
     pp_task_unref(running);
     pp_task_unref(last);
     pp_pool_destroy(pool);
+    gate_close(&the_gate);
+}
+
+/* ------------------------------------------------------ what is behind, and the bell */
+
+static void tell_result(pp_task *task, const pp_value *result, void *userdata)
+{
+    const int *pipe_ends = userdata;
+    (void)task;
+    (void)result;
+    assert_int_equal(write(pipe_ends[1], "", 1), 1);
+}
+
+static void the_last_that_runs_is_heard_of_when_all_behind_it_is_cancelled(void **state)
+{
+    enum { ROUNDS = 40, BEHIND = 6 };
+    pp_task_options options = PP_TASK_OPTIONS_INIT;
+    int             told[2];
+    (void)state;
+    gate_open(&the_gate);
+    assert_int_equal(pipe(told), 0);
+    options.callback = tell_result;
+    options.userdata = told;
+    pp_pool *pool = pool_of(1, 1);
+    assert_int_equal(pp_pool_daemonize(pool), 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        pp_task *behind[BEHIND];
+        for (int i = 0; i < 3 * BEHIND; i++) /* tasks are short: what follows goes into the tray */
+            assert_works(pool);
+        pp_task *running = queue_function(pool, gate_task, &options);
+        for (int i = 0; i < BEHIND; i++)
+            behind[i] = queue_function(pool, return_null, NULL);
+        for (int i = BEHIND - 1; i >= 0; i--) {
+            assert_int_equal(pp_task_cancel(behind[i]), 0);
+            pp_task_unref(behind[i]);
+        }
+        gate_await(&the_gate);
+        gate_release(&the_gate);
+        struct pollfd entry = {.fd = told[0], .events = POLLIN};
+        char          byte = 0;
+        assert_int_equal(poll(&entry, 1, (int)(PATIENCE * 1000)), 1);
+        assert_int_equal(read(told[0], &byte, 1), 1);
+        pp_task_unref(running);
+    }
+    pp_pool_destroy(pool);
+    close(told[0]);
+    close(told[1]);
     gate_close(&the_gate);
 }
 
@@ -344,6 +392,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_queued_task_that_is_cancelled_is_dropped_and_never_begins),
+        cmocka_unit_test(the_last_that_runs_is_heard_of_when_all_behind_it_is_cancelled),
         cmocka_unit_test(a_running_task_that_is_cancelled_is_stopped_at_once),
         cmocka_unit_test(cancelling_a_task_that_has_ended_says_already_and_changes_nothing),
         cmocka_unit_test(retries_do_not_revive_a_cancelled_task),

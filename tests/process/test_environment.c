@@ -134,6 +134,27 @@ static int print_and_exit(pp_call *call)
     exit(0);
 }
 
+static unsigned occurrences(const char *text, const char *word)
+{
+    unsigned count = 0;
+    while ((text = strstr(text, word)) != NULL) {
+        text += strlen(word);
+        count++;
+    }
+    return count;
+}
+
+/* So many lines of tasks can be read now. */
+static void assert_is_there(const char *path, unsigned lines)
+{
+    static char text[PRINTED * 200];
+    FILE       *file = fopen(path, "re");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    (void)fclose(file);
+    assert_int_equal(occurrences(text, " ends>\n"), lines);
+}
+
 static void print_with_a_pool(void *path)
 {
     if (freopen(path, "w", stdout) == NULL || freopen(path, "a", stderr) == NULL)
@@ -145,22 +166,13 @@ static void print_with_a_pool(void *path)
             pp_pool_create_and_queue_task(pool, PP_FUNCTION(print_a_line), NULL, "i", i), 0);
     printf("<host meanwhile>");
     assert_true(pp_pool_process_all_results(pool, PATIENCE) >= 0);
+    assert_is_there(path, PRINTED); /* before its result is seen */
     pp_task *exits = queue_function(pool, print_and_exit, NULL);
     assert_ends(exits, PP_WORKER_LOST);
     pp_task_unref(exits);
     pp_pool_destroy(pool);
     printf("<host after>");
     exit(0);
-}
-
-static unsigned occurrences(const char *text, const char *word)
-{
-    unsigned count = 0;
-    while ((text = strstr(text, word)) != NULL) {
-        text += strlen(word);
-        count++;
-    }
-    return count;
 }
 
 static void what_was_printed_appears_once_and_complete(void **state)

@@ -113,6 +113,26 @@ static void finalize_without_time_drops_and_stops_and_counts(void **state)
     pp_pool_destroy(pool);
 }
 
+/* Tasks have been short, so that more than one goes into the tray. */
+static void what_is_in_a_tray_and_has_not_begun_is_dropped(void **state)
+{
+    enum { ROUNDS = 5, SHORT = 30, TASKS = 6 };
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        pp_task *tasks[TASKS];
+        pp_pool *pool = pool_of(1, 1);
+        for (int i = 0; i < SHORT; i++)
+            assert_works(pool);
+        for (int i = 0; i < TASKS; i++)
+            tasks[i] = queue_function(pool, gate_task, NULL);
+        assert_int_equal(pp_pool_finalize(pool, 0), TASKS);
+        for (int i = 1; i < TASKS; i++)
+            assert_int_equal(pp_task_attempts(tasks[i]), 0);
+        assert_all_end(tasks, TASKS, PP_CANCELLED);
+        pp_pool_destroy(pool);
+    }
+}
+
 /* Whatever has ended before counts as what it was; a delayed retry is dropped. */
 static void finalize_counts_only_what_it_dropped_or_stopped(void **state)
 {
@@ -194,6 +214,7 @@ int main(void)
         FINALIZE_TEST(finalize_drains_the_queue),
         FINALIZE_TEST(workers_that_die_while_finalize_drains_are_replaced),
         FINALIZE_TEST(finalize_without_time_drops_and_stops_and_counts),
+        FINALIZE_TEST(what_is_in_a_tray_and_has_not_begun_is_dropped),
         FINALIZE_TEST(finalize_counts_only_what_it_dropped_or_stopped),
         FINALIZE_TEST(a_task_that_ignores_term_is_killed_after_draining_and_grace),
         FINALIZE_TEST(sigterm_comes_when_draining_took_too_long_and_a_task_may_end_itself),

@@ -191,6 +191,23 @@ static void payloads_of_mixed_sizes_pass_many_at_once(void **state)
     pp_pool_destroy(pool);
 }
 
+/* More than a tray and a box have room for, one after the other. */
+static void the_room_of_a_payload_is_used_again(void **state)
+{
+    enum { MANY = 300, SIZE = 5000 };
+    pid_t pid = 0;
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        pp_task *task = NULL;
+        assert_int_equal(pp_task_create(&task, PP_FUNCTION(echo_bytes), NULL, NULL), 0);
+        assert_int_equal(pp_task_set_bytes(task, pattern, SIZE), 0);
+        (void)run_in_the_pool(task, PP_DONE);
+        assert_true(pid == 0 || pid == pp_task_worker_pid(task)); /* no other was needed */
+        pid = pp_task_worker_pid(task);
+        pp_task_unref(task);
+    }
+}
+
 static void large_payloads_leave_no_descriptor_behind(void **state)
 {
     unsigned before = open_descriptors();
@@ -215,6 +232,7 @@ int main(void)
         cmocka_unit_test(small_arguments_may_have_a_result_of_any_size),
         cmocka_unit_test(arguments_of_any_size_may_have_a_small_result),
         cmocka_unit_test(payloads_of_mixed_sizes_pass_many_at_once),
+        cmocka_unit_test(the_room_of_a_payload_is_used_again),
         cmocka_unit_test(large_payloads_leave_no_descriptor_behind),
     };
     return cmocka_run_group_tests(tests, make_pool_and_pattern, drop_pool_and_pattern);

@@ -92,6 +92,49 @@ static void two_threads_may_finalize_and_both_return_when_all_is_over(void **sta
     pp_pool_destroy(pool);
 }
 
+/* Tells that it runs, and returns when it may. */
+static void pass_the_gate(pp_task *task, const pp_value *result, void *userdata)
+{
+    atomic_bool *returned = userdata;
+    (void)task;
+    (void)result;
+    gate_pass(&the_gate);
+    atomic_store(returned, true);
+}
+
+static bool has_no_worker(void *pool)
+{
+    return pp_pool_num_idle_processes(pool) == 0;
+}
+
+static void *release_the_gate(void *data)
+{
+    struct finalizer *finalizer = data;
+    (void)eventually(has_no_worker, finalizer->pool); /* finalize has sent them away */
+    gate_release(&the_gate);
+    return NULL;
+}
+
+static void finalize_returns_after_the_callbacks_that_run_on_other_threads(void **state)
+{
+    pp_task_options  options = PP_TASK_OPTIONS_INIT;
+    atomic_bool      returned = false;
+    pthread_t        thread;
+    struct finalizer finalizer = {.pool = pool_of(1, 1)};
+    (void)state;
+    options.callback = pass_the_gate;
+    options.userdata = &returned;
+    assert_int_equal(pp_pool_daemonize(finalizer.pool), 0);
+    pp_task *task = queue_function(finalizer.pool, return_null, &options);
+    gate_await(&the_gate);
+    assert_int_equal(pthread_create(&thread, NULL, release_the_gate, &finalizer), 0);
+    assert_int_equal(pp_pool_finalize(finalizer.pool, PATIENCE), 0);
+    assert_true(atomic_load(&returned));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    pp_task_unref(task);
+    pp_pool_destroy(finalizer.pool);
+}
+
 static void *submit_in_thread(void *data)
 {
     struct finalizer *submitter = data;
@@ -252,6 +295,7 @@ int main(void)
         STOP_TEST(a_second_finalize_returns_0_and_a_finalized_pool_takes_no_task),
         STOP_TEST(finalize_without_limit_waits_for_what_runs),
         STOP_TEST(two_threads_may_finalize_and_both_return_when_all_is_over),
+        STOP_TEST(finalize_returns_after_the_callbacks_that_run_on_other_threads),
         STOP_TEST(a_submitter_that_waits_for_a_place_is_told_of_the_end),
         STOP_TEST(a_callback_may_finalize_and_does_not_wait_for_itself),
         STOP_TEST(a_stopped_pool_can_be_started_again_and_again),

@@ -8,6 +8,7 @@
  */
 #include "support.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -125,6 +127,16 @@ static int leave_daemon(pp_call *call)
     return waitpid(child, NULL, 0) == child ? 0 : -errno;
 }
 
+/* Without a socket to the host it cannot see that end. */
+static int close_what_is_open(pp_call *call)
+{
+    (void)call;
+    (void)close_range(3, (unsigned)said[1] - 1, 0);
+    (void)close_range((unsigned)said[1] + 1, ~0U, 0);
+    say(READY, getpid());
+    return sleep_for_ever(call);
+}
+
 static int say_parent(pp_call *call)
 {
     (void)call;
@@ -134,7 +146,7 @@ static int say_parent(pp_call *call)
 
 /* ------------------------------------------------------------------------- the host */
 
-enum work { HEED, DEFY, IDLE, DAEMONS, DEFIANT_DAEMONS };
+enum work { HEED, DEFY, IDLE, DAEMONS, DEFIANT_DAEMONS, DEAF };
 
 static void queue_number(pp_pool *pool, pp_function *function, int number)
 {
@@ -145,7 +157,8 @@ static void queue_number(pp_pool *pool, pp_function *function, int number)
 /* Tells of its fork server, then of two READY ones, and lives until it is killed. */
 static _Noreturn void be_host(enum work work)
 {
-    pp_function *const functions[] = {heed_term, defy_term, say_ready, leave_daemon, leave_daemon};
+    pp_function *const functions[] = {heed_term,    defy_term,    say_ready,
+                                      leave_daemon, leave_daemon, close_what_is_open};
     pp_pool_options    options = PP_POOL_OPTIONS_INIT;
     pp_pool           *pool = NULL;
     (void)close(alive[0]);
@@ -338,6 +351,70 @@ static void workers_of_a_fork_server_that_died_end_with_the_host(void **state)
     assert_true(took >= grace && took < grace + 10);
 }
 
+/* Pidfds in a process that has our end of `said`, which a fork server of this test's host has. */
+static unsigned pidfds_of(const char *pid, ino_t mine)
+{
+    char           path[300];
+    char           target[64];
+    unsigned       count = 0;
+    bool           ours = false;
+    struct dirent *entry = NULL;
+    snprintf(path, sizeof path, "/proc/%s/fd", pid);
+    DIR *directory = opendir(path);
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        struct stat status;
+        ssize_t     size = readlinkat(dirfd(directory), entry->d_name, target, sizeof target - 1);
+        target[size > 0 ? size : 0] = '\0';
+        count += strstr(target, "[pidfd]") != NULL ? 1 : 0;
+        ours = ours || (fstatat(dirfd(directory), entry->d_name, &status, 0) == 0 &&
+                        status.st_ino == mine && S_ISFIFO(status.st_mode));
+    }
+    if (directory != NULL)
+        closedir(directory);
+    return ours ? count : 0;
+}
+
+/* A fork server holds the pidfds of the host and of two workers that it did not make. */
+static bool workers_have_another_watch(void *unused)
+{
+    char           name[64];
+    char           path[300];
+    bool           found = false;
+    struct stat    mine;
+    struct dirent *entry = NULL;
+    DIR           *directory = opendir("/proc");
+    (void)unused;
+    assert_non_null(directory);
+    assert_int_equal(fstat(said[1], &mine), 0);
+    while (!found && (entry = readdir(directory)) != NULL) {
+        snprintf(path, sizeof path, "/proc/%s/comm", entry->d_name);
+        FILE *file = fopen(path, "re");
+        if (file == NULL)
+            continue;
+        bool is_server =
+            fgets(name, sizeof name, file) != NULL && strcmp(name, "procpool/fork\n") == 0;
+        (void)fclose(file);
+        found = is_server && pidfds_of(entry->d_name, mine.st_ino) >= 3;
+    }
+    closedir(directory);
+    return found;
+}
+
+static void deaf_workers_whose_fork_server_died_end_with_the_host(void **state)
+{
+    pid_t fork_server = 0;
+    (void)state;
+    pid_t host = start_host(DEAF, &fork_server);
+    assert_int_equal(kill(fork_server, SIGKILL), 0);
+    assert_true(pid_gone(fork_server));
+    assert_true(eventually(workers_have_another_watch, NULL));
+    kill_host(host);
+    for (unsigned i = 0; i < heard_count; i++) { /* by pidfd: they hold no end of `alive` */
+        struct pollfd entry = {.fd = heard_of[i], .events = POLLIN};
+        assert_int_equal(poll(&entry, 1, (int)(PATIENCE * 1000)), 1);
+    }
+}
+
 /* ---------------------------------------------------------------------- containers */
 
 /* The first process of a pid namespace with a /proc of its own, or the test is skipped. */
@@ -477,6 +554,7 @@ int main(void)
         WATCHDOG_TEST(workers_end_when_the_fork_server_dies_after_the_host),
         WATCHDOG_TEST(the_host_may_be_the_first_process_of_a_container),
         WATCHDOG_TEST(the_host_may_be_a_child_of_the_first_process_of_a_container),
+        WATCHDOG_TEST(deaf_workers_whose_fork_server_died_end_with_the_host),
         WATCHDOG_TEST(workers_of_a_fork_server_that_died_end_with_the_host),
         WATCHDOG_TEST(workers_end_when_host_and_fork_server_die_together),
     };
