@@ -220,15 +220,17 @@ static void learn_size(struct pp_pool *pool, uint64_t size)
 }
 
 /* Both times come from the worker: believed only as far as they can be true. */
-static void learn_times(struct pp_pool *pool, struct pp_task *task, struct pp_result *result)
+static void learn_times(struct pp_pool *pool, struct pp_task *task, struct pp_result *result,
+                        int64_t *now)
 {
     enum { SMOOTHING = 8 };
-    int64_t now = pp_clock_now();
     int64_t began = atomic_load_explicit(&result->began, memory_order_relaxed);
     int64_t ended = *(volatile int64_t *)&result->ended;
-    if (began < task->queued_at || began > now)
+    if (began > *now || ended > *now)
+        *now = pp_clock_now(); /* it ended since then; or it lies */
+    if (began < task->queued_at || began > *now)
         began = task->queued_at;
-    if (ended < began || ended > now)
+    if (ended < began || ended > *now)
         ended = began;
     task->queue_wait = began - task->queued_at;
     task->run_time = ended - began;
@@ -240,14 +242,15 @@ static void learn_times(struct pp_pool *pool, struct pp_task *task, struct pp_re
         pool->mean_run += (task->run_time - pool->mean_run) / SMOOTHING;
 }
 
+/* `now` is of a moment ago, or 0. */
 static void take_result(struct pp_pool *pool, struct pp_worker *worker, struct pp_result *result,
-                        uint64_t ticket)
+                        uint64_t ticket, int64_t *now)
 {
     struct pp_task    *task = worker->sent[ticket % PP_RING].task;
     uint64_t           size = 0;
     struct pp_outcome *outcome = read_unhurt(pool, worker, result, ticket, &size);
     learn_size(pool, size);
-    learn_times(pool, task, result);
+    learn_times(pool, task, result, now);
     task->attempts++;
     worker->tasks_ended++;
     worker->slow = false;
@@ -279,13 +282,14 @@ static struct pp_result *find_done(struct pp_pool *pool, struct pp_worker *worke
 
 void pp_pool_harvest(struct pp_pool *pool, struct pp_worker *worker)
 {
-    bool some = false;
+    bool    some = false;
+    int64_t now = 0;
     while (worker->head < worker->tail) {
         if (worker->sent[worker->head % PP_RING].task != NULL) {
             struct pp_result *result = find_done(pool, worker, worker->head);
             if (result == NULL)
                 break;
-            take_result(pool, worker, result, worker->head);
+            take_result(pool, worker, result, worker->head, &now);
             some = true;
         }
         pp_mailbox_release(pp_box_result(worker->box, worker->head), worker->head);
@@ -326,21 +330,47 @@ static uint64_t last_ticket(const struct pp_worker *worker)
     return ticket;
 }
 
-/* Every end when somebody watches; otherwise when half of the tray is done and there is more to put
- * in, and in any case when it is empty. */
+/* Does anybody need to know when a worker has done what it has?  If not, it is looked at when something
+ * is to be done: at the next submission, or when the program asks. */
+static bool needs_bells(const struct pp_pool *pool)
+{
+    return pool->watchers > 0 || pool->blocked > 0 || pool->queue.count > 0 ||
+           pool->life != PP_LIFE_RUNNING || pool->max_tasks > 0 || pool->max_memory > 0 ||
+           pool->active != pool->min_size;
+}
+
+/* How many ends whoever watches may hear of at once: a bell for each would cost more than a short task,
+ * and a moment's delay is not felt.  The last in a tray is told at once. */
+static uint64_t ends_for_a_bell(const struct pp_pool *pool)
+{
+    enum { MOMENT_NS = 50 * 1000, SHORT_QUEUE = 64 };
+    if (pool->mean_run < 0 || (pool->blocked > 0 && pool->max_queued < SHORT_QUEUE))
+        return 0;
+    return (uint64_t)(MOMENT_NS / (pool->mean_run + 1));
+}
+
+/* When half of the tray is done, or enough for who watches; if nobody does and there is nothing to put
+ * in, when it is empty. */
 static uint64_t ticket_to_ring_for(const struct pp_pool *pool, const struct pp_worker *worker)
 {
-    if (pool->watchers > 0)
-        return worker->head;
     uint64_t last = last_ticket(worker);
-    return pool->queue.count > 0 ? worker->head + (last - worker->head) / 2 : last;
+    uint64_t half = (last - worker->head) / 2;
+    if (pool->watchers > 0 || pool->blocked > 0) {
+        uint64_t enough = ends_for_a_bell(pool);
+        return worker->head + (enough < half ? enough : half);
+    }
+    return pool->queue.count > 0 ? worker->head + half : last;
 }
 
 void pp_pool_arm(struct pp_pool *pool)
 {
+    pool->bells = needs_bells(pool);
     for (struct pp_list *link = pool->busy.next; link != &pool->busy; link = link->next) {
         struct pp_worker *worker = PP_CONTAINER(link, struct pp_worker, link);
-        pp_worker_arm(worker, ticket_to_ring_for(pool, worker));
+        if (pool->bells || worker->state != PP_WORKER_READY)
+            pp_worker_arm(worker, ticket_to_ring_for(pool, worker));
+        else
+            pp_worker_disarm(worker);
     }
     atomic_thread_fence(memory_order_seq_cst); /* pairs with ring_if_wanted in reply.c */
 }

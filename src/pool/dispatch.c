@@ -23,6 +23,7 @@
 
 enum {
     LOOK_AHEAD_NS = 400 * 1000,       /* of work in one tray */
+    WAKE_NS = 20 * 1000,              /* what it takes to wake a worker, about */
     SHORT_NS = 10 * 1000 * 1000,      /* above, a task is long: none behind it */
     STALL_FLOOR_NS = 2 * 1000 * 1000, /* how long something may wait behind a task, at least */
     BUSY_TRIES = 4,                   /* workers looked at for a place behind */
@@ -206,8 +207,10 @@ static int send_task(struct pp_pool *pool, struct pp_worker *worker, struct pp_t
     worker->tail++;
     bool first = worker->inflight == 0;
     count_in(pool, worker);
-    if (first) /* armed before it can be done: no second look is needed */
+    if (first && pool->bells) /* armed before it can be done: no second look is needed */
         pp_worker_arm(worker, ticket);
+    else if (first)
+        pp_worker_disarm(worker);
     pp_mailbox_publish_request(pp_box_result(worker->box, ticket), ticket);
     watch_limits(pool, worker, task);
     return 0;
@@ -307,10 +310,33 @@ static void give_to_idle(struct pp_pool *pool)
     }
 }
 
+/* While one worker keeps up with short tasks, waking another costs more than it gives. */
+static void give_to_awake(struct pp_pool *pool)
+{
+    if (pool->mean_run < 0 || pool->mean_run > WAKE_NS / 4 || pool->queue.count == 0 ||
+        pp_list_empty(&pool->busy))
+        return;
+    int64_t         enough = WAKE_NS / (pool->mean_run + 1);
+    unsigned        most = enough < PP_RING / 2 ? (unsigned)enough : PP_RING / 2;
+    struct pp_list *next = NULL;
+    struct pp_list *link = pool->busy.next;
+    for (int i = 0; i < BUSY_TRIES && link != &pool->busy && pool->queue.count > 0; i++) {
+        struct pp_worker *worker = PP_CONTAINER(link, struct pp_worker, link);
+        next = link->next;
+        bool awake = pp_worker_awake(worker);
+        if (!awake || worker->inflight >= most)
+            pp_pool_harvest(pool, worker); /* one that sleeps has done all, and is idle then */
+        if (awake && worker->inflight > 0 && worker->inflight < most)
+            pp_pool_refill(pool, worker);
+        link = next;
+    }
+}
+
 void pp_pool_dispatch(struct pp_pool *pool)
 {
     if (pool->queue.count == 0 && pool->idle_count > 0 && pool->behind > 0)
         share_with_idle(pool);
+    give_to_awake(pool);
     give_to_idle(pool);
     for (int i = 0; i < BUSY_TRIES && pool->queue.count > 0 && !pp_list_empty(&pool->busy); i++) {
         struct pp_worker *worker = PP_CONTAINER(pool->busy.next, struct pp_worker, link);
@@ -332,7 +358,6 @@ static void became_empty(struct pp_pool *pool, struct pp_worker *worker)
 {
     pp_list_remove(&worker->link);
     pool->busy_count--;
-    pp_heap_remove(&pool->timers, &worker->stall);
     if (worker->state == PP_WORKER_READY)
         pp_pool_now_idle(pool, worker);
 }

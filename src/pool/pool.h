@@ -116,6 +116,7 @@ struct pp_pool {
 
     /* who waits for what */
     unsigned       watchers;  /* somebody wants to know of every task that ends */
+    bool           bells;     /* workers ring; otherwise nobody needs to know, and who does looks */
     pthread_cond_t space;     /* a place in the queue became free, or the pool closed */
     unsigned       blocked;   /* threads waiting there */
     pthread_cond_t progress;  /* anything else: tasks processed, workers born or gone */
@@ -203,7 +204,7 @@ void pp_pool_harvest_of(struct pp_pool *pool, const struct pp_task *task);
 void pp_pool_conclude(struct pp_pool *pool, struct pp_task *task, struct pp_outcome *outcome);
 /* Without another attempt. */
 void pp_pool_latch(struct pp_pool *pool, struct pp_task *task, struct pp_outcome *outcome);
-/* Make the bells ring for what the pool needs to know before its manager sleeps. */
+/* Make the bells ring for what the pool needs to know before its manager sleeps, or not at all. */
 void pp_pool_arm(struct pp_pool *pool);
 
 /* deliver.c: run one due callback, if there is one; unlocks while it runs. */

@@ -37,7 +37,7 @@ static int wait_for_place(struct pp_pool *pool, bool blocking, int64_t deadline)
     if (!blocking)
         return -EAGAIN;
     pool->blocked++;
-    pp_pool_watch(pool);
+    pp_pool_arm(pool);
     while (error == 0 && pool->life == PP_LIFE_RUNNING) {
         pp_pool_collect(pool);
         if (!is_full(pool))
@@ -51,7 +51,6 @@ static int wait_for_place(struct pp_pool *pool, bool blocking, int64_t deadline)
                 error = is_full(pool) ? -ETIMEDOUT : 0;
         }
     }
-    pp_pool_unwatch(pool);
     pool->blocked--;
     return error;
 }
@@ -78,19 +77,13 @@ static int reserve_all(struct pp_pool *pool, struct pp_task *task)
     return error;
 }
 
-static int accept_task(struct pp_pool *pool, struct pp_task *task)
+/* The pool takes over one reference of the task. */
+static int take_in(struct pp_pool *pool, struct pp_task *task)
 {
-    /* relaxed: of two threads one wins, and only that one goes on */
-    if (atomic_exchange_explicit(&task->claimed, true, memory_order_relaxed))
-        return -EALREADY;
     int error = reserve_all(pool, task);
-    if (error < 0) {
-        atomic_store_explicit(&task->claimed, false, memory_order_relaxed);
+    if (error < 0)
         return error;
-    }
     task->home = &pool->home;
-    pp_home_ref(task->home);
-    pp_task_ref(task);
     if (task->id == 0)
         task->id = ++pool->next_id;
     task->order = ++pool->next_order;
@@ -99,6 +92,22 @@ static int accept_task(struct pp_pool *pool, struct pp_task *task)
     pool->unprocessed++;
     (void)pp_task_step(task, PP_EVENT_ACCEPT);
     pp_queue_add(&pool->queue, task);
+    return 0;
+}
+
+/* Of a program, which keeps a reference of its own. */
+static int accept_task(struct pp_pool *pool, struct pp_task *task)
+{
+    /* relaxed: of two threads one wins, and only that one goes on */
+    if (atomic_exchange_explicit(&task->claimed, true, memory_order_relaxed))
+        return -EALREADY;
+    int error = take_in(pool, task);
+    if (error < 0) {
+        atomic_store_explicit(&task->claimed, false, memory_order_relaxed);
+        return error;
+    }
+    pp_task_hold_home(task);
+    (void)pp_task_ref(task);
     return 0;
 }
 
@@ -114,6 +123,15 @@ static void let_urgent_pass(struct pp_pool *pool)
     }
 }
 
+/* Nobody has looked at the workers for a while.  If it has to pend all the same, the manager is to hear
+ * of the next that is done. */
+static void look_for_room(struct pp_pool *pool)
+{
+    pp_pool_collect(pool);
+    if (pool->queue.count > 0)
+        pp_pool_wake_manager(pool);
+}
+
 static void refuse_if_hopeless(struct pp_pool *pool)
 {
     if (pp_pool_hopeless(pool))
@@ -126,23 +144,27 @@ static int accept_draft(struct pp_pool *pool, struct pp_task *draft)
     struct pp_task *task = pp_spares_settle(&pool->spares, draft);
     if (task == NULL)
         return -ENOMEM;
-    int error = accept_task(pool, task);
-    pp_task_unref(task); /* refused: that was the last one */
+    int error = take_in(pool, task);
+    if (error < 0)
+        pp_task_unref(task);
     return error;
 }
 
 static int submit(struct pp_pool *pool, struct pp_task *task, bool is_draft, bool blocking,
                   int64_t deadline)
 {
-    int error = 0;
-    pp_home_ref(&pool->home); /* another thread may destroy the pool while this one waits */
+    int  error = 0;
+    bool waited = false;
     pp_pool_lock(pool);
     if (pp_task_place(task) != PP_PLACE_NEW)
         error = -EALREADY;
     else if (pool->life == PP_LIFE_RUNNING && is_full(pool)) {
         pp_pool_collect(pool);
-        if (is_full(pool))
+        if (is_full(pool)) {
+            pp_home_ref(&pool->home); /* another thread may destroy the pool while this one waits */
+            waited = true;
             error = wait_for_place(pool, blocking, deadline);
+        }
     }
     if (error == 0 && pool->life != PP_LIFE_RUNNING)
         error = -ESHUTDOWN;
@@ -153,12 +175,15 @@ static int submit(struct pp_pool *pool, struct pp_task *task, bool is_draft, boo
     if (error == 0) {
         let_urgent_pass(pool);
         pp_pool_dispatch(pool);
+        if (pool->queue.count > 0 && !pool->bells)
+            look_for_room(pool);
         if (pool->queue.count > 0 && pool->idle_count == 0)
             pp_pool_tend(pool);
         refuse_if_hopeless(pool);
     }
     pp_pool_unlock(pool);
-    pp_home_unref(&pool->home);
+    if (waited)
+        pp_home_unref(&pool->home);
     return error;
 }
 

@@ -14,6 +14,7 @@
  *   kill, retire, bury, tend            the same                                  (pool/workers.c)
  *   sweep                               pp_pool_sweep                             (pool/recover.c)
  *   ring_worker, arm                    pp_worker_wake, _arm, _send_bullet     (supervise/slots.c)
+ *   bells                               needs_bells, look_for_room      (pool/collect.c, submit.c)
  *   cancelling, finalize                pp_task_cancel, pp_pool_shut_down    (pool/wait, finalize)
  *   Memory                              what a processor does with stores that no fence follows
  *   Crash, Kernel                       a death at any step; SIGKILL, some time after it is sent
@@ -556,21 +557,25 @@ inline take_results(w)
         assert(!AT_HEAD(w) || (TICKET_NOW(w, head[w]) == head[w] &&
                                STATE_NOW(w, head[w]) != FREE && STATE_NOW(w, head[w]) != TAKEN));
         break
-    od
+    od;
+    rung[w] = (rung[w] < head[w] -> 0 : rung[w]) /* the same, and fewer states */
 }
 
 /* The last ticket that was not taken back. */
 #define LAST(w) (TASK(w, tail[w] - 1) != 0 -> tail[w] - 1 : tail[w] - 2)
 #define ARM_FOR(w) (watched || (QUEUE > 0) -> head[w] : LAST(w))
+#define NEEDS_BELLS (watched || QUEUE > 0 || life != OPEN || ACTIVE != 2)
+#define ARMING(w) (bells || state[w] != READY -> ARM_FOR(w) : NEVER)
 
 inline arm_all()
 {
+    bells = NEEDS_BELLS;
     if
-    :: BUSY(0) -> STEP; k = ARM_FOR(0); arm(0, k); k = 0
+    :: BUSY(0) -> STEP; k = ARMING(0); arm(0, k); k = 0
     :: else
     fi;
     if
-    :: BUSY(1) -> STEP; k = ARM_FOR(1); arm(1, k); k = 0
+    :: BUSY(1) -> STEP; k = ARMING(1); arm(1, k); k = 0
     :: else
     fi;
 #ifndef FAULT_NO_ARM_FENCE
@@ -680,6 +685,7 @@ inline bury(w)
     box[w].ready = false;
     box[w].sleeping = false;
     armed[w] = 0;
+    rung[w] = 0;
     head[w] = 0;
     tail[w] = 0;
     reason[w] = 0;
@@ -712,6 +718,7 @@ inline spawn(w)
 #endif
 #define EVENTS (alarm || bell[0] || bell[1] || DEATHS)
 #define ALL_ENDED (COUNT(ENDED) == TASKS)
+#define UNHEARD (manager == ASLEEP && !alarm && !bells) /* the program comes and looks */
 #define MAY(budget, w) (budget > 0 && manager == ASLEEP && state[w] == READY)
 #define TICKET_OF(w, c) (TASK(w, head[w]) == c + 1 -> head[w] : head[w] + 1)
 #define HOLDS(w, c) (sent[w].task[0] == c + 1 || sent[w].task[1] == c + 1)
@@ -726,6 +733,8 @@ active proctype Host()
     byte attempts[TASKS];
     mtype:worker_kind state[WORKERS] = NOBODY;
     byte armed[WORKERS]; /* for the assertion: the ticket its bell was armed for */
+    byte rung[WORKERS];  /* the last ticket that was out when it was woken */
+    bool bells;          /* otherwise nobody needs to know what is done */
     byte head[WORKERS];
     byte tail[WORKERS];
     Sent sent[WORKERS];
@@ -796,7 +805,8 @@ fill:
 #endif
 #ifndef FAULT_ARM_AFTER_PUBLISH
                if
-               :: first -> STEP; arm(f, k)
+               :: first && bells -> STEP; arm(f, k)
+               :: first && !bells -> STEP; arm(f, NEVER)
                :: else
                fi;
 #endif
@@ -810,7 +820,8 @@ fill:
 #endif
 #ifdef FAULT_ARM_AFTER_PUBLISH
         if
-        :: first -> STEP; arm(f, k)
+        :: first && bells -> STEP; arm(f, k)
+        :: first && !bells -> STEP; arm(f, NEVER)
         :: else
         fi;
 #endif
@@ -830,7 +841,17 @@ fill:
 #endif
         asleep = box[f].sleeping;
         if
-        :: asleep -> asleep = false; ring_worker(f)
+        :: asleep && rung[f] >= head[f] -> /* on_its_way */
+#ifndef FAULT_ON_ITS_WAY_FOR_EVER
+            STEP;
+            asleep = !IS_QUEUED(f, rung[f])
+#else
+            asleep = false
+#endif
+        :: else
+        fi;
+        if
+        :: asleep -> asleep = false; rung[f] = tail[f] - 1; ring_worker(f)
         :: else
         fi
     :: else
@@ -910,6 +931,7 @@ collect:
     :: BACK(collect, 2)
 #endif
     :: BACK(collect, 3)
+    :: BACK(collect, 4)
     fi;
 
     /* ------------------------------------------------- the manager: settle, until it sleeps */
@@ -934,8 +956,9 @@ settle:
     changed = false;
 
 unlocked:
-    assert(manager != ASLEEP || alarm || !BUSY(0) || armed[0] <= LAST(0));
-    assert(manager != ASLEEP || alarm || !BUSY(1) || armed[1] <= LAST(1));
+    assert(manager != ASLEEP || alarm || bells || QUEUE == 0);
+    assert(manager != ASLEEP || alarm || !bells || !BUSY(0) || armed[0] <= LAST(0));
+    assert(manager != ASLEEP || alarm || !bells || !BUSY(1) || armed[1] <= LAST(1));
     STEP;
     do
     /* ------------------------------------------------------- the manager: handle events */
@@ -1010,6 +1033,17 @@ unlocked:
         accepted[submitted] = true;
         submitted++;
         CALL(dispatch, 5);
+        if
+        :: QUEUE > 0 && !bells -> /* look_for_room */
+            CALL(collect, 4);
+            if
+#ifndef FAULT_PENDING_WITHOUT_BELLS
+            :: QUEUE > 0 -> wake_manager()
+#endif
+            :: else
+            fi
+        :: else
+        fi;
         changed = false;
         goto unlocked
 
@@ -1058,7 +1092,7 @@ unlocked:
 
     /* ------------------------------------- pp_pool_watch, by who waits and by finalize */
     :: watches && submitted > 0 -> watches = false; goto watch
-    :: life == OPEN && submitted == TASKS && (DRAIN || ALL_ENDED) ->
+    :: life == OPEN && submitted == TASKS && (DRAIN || ALL_ENDED || UNHEARD) ->
         life = DRAINING;
         wake_manager();
     watch:

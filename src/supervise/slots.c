@@ -121,17 +121,42 @@ static void ring(struct pp_worker *worker)
     pp_futex_wake(&worker->tray->bell, true);
 }
 
+/* The bell was rung for a ticket that it has not begun: it is on its way, and looks at what comes behind
+ * before it sleeps again. */
+static bool on_its_way(const struct pp_worker *worker)
+{
+    return worker->rung_for >= worker->head &&
+           pp_mailbox_state(pp_box_result(worker->box, worker->rung_for), worker->rung_for) ==
+               PP_SLOT_QUEUED;
+}
+
+bool pp_worker_awake(const struct pp_worker *worker)
+{
+    return atomic_load_explicit(&worker->box->awake, memory_order_relaxed) == PP_AWAKE ||
+           on_its_way(worker);
+}
+
 void pp_worker_wake(struct pp_worker *worker)
 {
     atomic_thread_fence(memory_order_seq_cst); /* pairs with the one in take.c */
-    if (atomic_load_explicit(&worker->box->awake, memory_order_relaxed) != PP_AWAKE)
-        ring(worker);
+    if (pp_worker_awake(worker))
+        return;
+    worker->rung_for = worker->tail - 1;
+    ring(worker);
 }
 
 void pp_worker_arm(struct pp_worker *worker, uint64_t ticket)
 {
     uint64_t ring = ticket << 16 | ++worker->arming;
     atomic_store_explicit(&worker->tray->ring, ring, memory_order_relaxed);
+    worker->armed = true;
+}
+
+void pp_worker_disarm(struct pp_worker *worker)
+{
+    if (worker->armed) /* the worker looks at that line for each result */
+        atomic_store_explicit(&worker->tray->ring, PP_RING_NEVER, memory_order_relaxed);
+    worker->armed = false;
 }
 
 void pp_worker_send_bullet(struct pp_worker *worker)

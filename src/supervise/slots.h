@@ -67,7 +67,9 @@ struct pp_worker {
     struct pp_sent sent[PP_RING];
     uint64_t       request_used; /* granules, a bit each */
     uint64_t       result_used;
-    uint16_t       arming;    /* makes each arming of the bell another value */
+    uint16_t       arming; /* makes each arming of the bell another value */
+    bool           armed;
+    uint64_t       rung_for;  /* the last ticket that was out when it was woken */
     bool           ready;     /* it has been READY */
     bool           slow;      /* nothing is queued behind its task */
     uint64_t       head_seen; /* ticket that ran when the stall timer was set */
@@ -92,10 +94,13 @@ void pp_worker_close_given(struct pp_worker *worker);
 void pp_worker_close_inherited(struct pp_worker *worker);
 
 int pp_worker_signal(const struct pp_worker *worker, int signal);
+/* It says that it does not sleep, or was woken for what it has not begun yet. */
+bool pp_worker_awake(const struct pp_worker *worker);
 /* Wake it if it sleeps; call it after what it should see was published. */
 void pp_worker_wake(struct pp_worker *worker);
 /* Have it ring when it has finished `ticket` or a later one. */
 void pp_worker_arm(struct pp_worker *worker, uint64_t ticket);
+void pp_worker_disarm(struct pp_worker *worker);
 /* The bullet: it leaves when its tray is empty. */
 void pp_worker_send_bullet(struct pp_worker *worker);
 

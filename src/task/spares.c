@@ -52,6 +52,7 @@ bool pp_spares_release(struct pp_task *task)
     /* acquire: the last owner sees what the others wrote before they let go.  One is the caller's, and
      * nobody can take another without having one. */
     if (atomic_load_explicit(&task->references, memory_order_acquire) != 1) {
+        pp_task_hold_home(task); /* others may keep it for longer than the pool lives */
         pp_task_unref(task);
         return false;
     }
@@ -65,7 +66,7 @@ bool pp_spares_release(struct pp_task *task)
 
 void pp_spares_keep(struct pp_spares *spares, struct pp_task *task)
 {
-    struct pp_home    *home = task->home;
+    struct pp_home    *home = task->holds_home ? task->home : NULL;
     struct pp_outcome *outcome = task->outcome;
     if (outcome != NULL && spares->outcome_count < SPARES) {
         outcome->next = spares->outcomes;
@@ -79,7 +80,8 @@ void pp_spares_keep(struct pp_spares *spares, struct pp_task *task)
         spares->task_count++;
     } else
         free(task);
-    pp_home_unref(home);
+    if (home != NULL)
+        pp_home_unref(home);
 }
 
 void pp_spares_free(struct pp_spares *spares)

@@ -393,6 +393,13 @@ void pp_home_unref(struct pp_home *home)
         home->destroy(home);
 }
 
+void pp_task_hold_home(struct pp_task *task)
+{
+    if (!task->holds_home)
+        pp_home_ref(task->home);
+    task->holds_home = true;
+}
+
 pp_task *pp_task_ref(pp_task *task)
 {
     if (task != NULL)
@@ -407,7 +414,7 @@ void pp_task_unref(pp_task *task)
     /* acq_rel: the last owner sees what the others wrote before they let go */
     if (atomic_fetch_sub_explicit(&task->references, 1, memory_order_acq_rel) != 1)
         return;
-    struct pp_home *home = task->home;
+    struct pp_home *home = task->holds_home ? task->home : NULL;
     pp_task_empty(task);
     free(task);
     if (home != NULL)

@@ -52,7 +52,7 @@ enum { PP_TASK_SMALL = 32 }; /* bytes of a payload that need no memory of their 
 
 struct pp_task {
     struct pp_list        link; /* pending, delayed or ended: one list at a time */
-    struct pp_home       *home; /* of the pool that accepted it; referenced      */
+    struct pp_home       *home; /* of the pool that accepted it                  */
     atomic_uint           references;
     _Atomic unsigned char place;   /* enum pp_place */
     atomic_bool           claimed; /* by the pool that accepts it: two may be asked at once */
@@ -60,19 +60,20 @@ struct pp_task {
     bool                  blocking;
     bool                  timed;    /* counted among those that may need a timer */
     bool                  no_retry; /* it was cancelled */
-    uint16_t              flags;    /* enum pp_request_flags */
-    uint64_t              id;
-    uint64_t              order; /* of acceptance: FIFO among equals */
-    int                   priority;
-    unsigned              max_retries;
-    unsigned              attempts; /* begun so far */
-    pp_result_fn         *callback;
-    pp_exception_fn      *exception_callback;
-    void                 *userdata;
-    int64_t               timeout; /* ns; 0: none */
-    int64_t               retry_delay;
-    struct pp_timer       timer; /* time limit while SENT, next attempt while DELAYED */
-    struct pp_list        waiters;
+    bool          holds_home; /* references it: whoever refers to the task may outlive the pool */
+    uint16_t      flags;      /* enum pp_request_flags */
+    uint64_t      id;
+    uint64_t      order; /* of acceptance: FIFO among equals */
+    int           priority;
+    unsigned      max_retries;
+    unsigned      attempts; /* begun so far */
+    pp_result_fn *callback;
+    pp_exception_fn *exception_callback;
+    void            *userdata;
+    int64_t          timeout; /* ns; 0: none */
+    int64_t          retry_delay;
+    struct pp_timer  timer; /* time limit while SENT, next attempt while DELAYED */
+    struct pp_list   waiters;
 
     struct pp_target      target;
     uint64_t              payload_size;
@@ -104,6 +105,9 @@ struct pp_map_items {
     uint32_t    item_size;
     uint32_t    out_size;
 };
+
+/* From now on the memory of its pool lives as long as the task.  By an owner, in a pool that lives. */
+void pp_task_hold_home(struct pp_task *task);
 
 /* Make a task in memory of the caller, who gives back by pp_task_empty what it came to hold; a failed
  * call leaves it empty. */

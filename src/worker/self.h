@@ -64,6 +64,8 @@ struct pp_call {
     struct pp_bytes  collected; /* PP_REQUEST_MAP: the results of the items so far */
 };
 
+enum { PP_PATIENCE = 128 }; /* at the beginning */
+
 struct pp_worker_self {
     struct pp_tray        *tray;
     struct pp_box         *box;
@@ -74,6 +76,7 @@ struct pp_worker_self {
     const struct pp_setup *setup;
     void                  *state;     /* what worker_init gave */
     uint64_t               ticket;    /* the next one */
+    unsigned               patience;  /* turns of the spin before a sleep */
     uint64_t               last_ring; /* the arming that was answered last */
     int64_t                now;       /* when the last task ended; 0 after a sleep */
     timer_t                soft_timer;
