@@ -14,7 +14,9 @@
  */
 #include "shm/memory.h"
 
+#include "base/descriptor.h"
 #include "base/interrupt.h"
+#include "base/own.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,9 +48,12 @@ int pp_memory_create(const char *name, size_t size)
         return -ENOMEM;
     if (more_than_may_be(size))
         return -EFBIG;
-    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int error = pp_own_begin();
+    if (error < 0)
+        return error;
+    int fd = pp_own_end(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (fd < 0)
-        return -errno;
+        return fd;
     int      result = 0;
     unsigned times = 0;
     if (size > 0) {
@@ -57,8 +62,8 @@ int pp_memory_create(const char *name, size_t size)
         while (pp_interrupted(result, &times));
     }
     if (result < 0) {
-        int error = -errno;
-        close(fd);
+        error = -errno;
+        pp_close(&fd);
         return error;
     }
     return fd;
