@@ -19,10 +19,10 @@
 static _Atomic(struct pp_lineage *) page;
 
 /* Racing callers may both map; one publishes, the other unmaps its own. */
-int pp_lineage_here(struct pp_lineage **ready)
+int pp_lineage_here(struct pp_lineage **here)
 {
-    *ready = atomic_load_explicit(&page, memory_order_acquire);
-    if (*ready != NULL)
+    *here = atomic_load_explicit(&page, memory_order_acquire);
+    if (*here != NULL)
         return 0;
     size_t size = (size_t)sysconf(_SC_PAGESIZE);
     void  *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -33,8 +33,8 @@ int pp_lineage_here(struct pp_lineage **ready)
         munmap(mapped, size);
         return error;
     }
-    if (atomic_compare_exchange_strong(&page, ready, (struct pp_lineage *)mapped))
-        *ready = mapped;
+    if (atomic_compare_exchange_strong(&page, here, (struct pp_lineage *)mapped))
+        *here = mapped;
     else
         munmap(mapped, size);
     return 0;
