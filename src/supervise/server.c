@@ -77,8 +77,10 @@ int pp_server_order(const struct pp_server *server, const struct pp_order *order
                     size_t count)
 {
     if (server->socket < 0)
-        return -EPIPE;
-    return pp_send_message(server->socket, order, sizeof *order, fds, count, MSG_DONTWAIT);
+        return -EOWNERDEAD;
+    int error = pp_send_message(server->socket, order, sizeof *order, fds, count, MSG_DONTWAIT);
+    /* how its death is seen depends on the instant; who creates a pool is told one thing */
+    return error == -EPIPE || error == -ECONNRESET ? -EOWNERDEAD : error;
 }
 
 int pp_server_read(const struct pp_server *server, struct pp_report *report, int *pidfd)

@@ -21,6 +21,7 @@ struct pp_server {
 
 /* It keeps no descriptor that the library has in this process, of whatever pool. */
 int pp_server_start(struct pp_server **server, const struct pp_setup *setup);
+/* 0, -EOWNERDEAD, -EAGAIN when its socket is full, or another -errno. */
 int pp_server_order(const struct pp_server *server, const struct pp_order *order, const int *fds,
                     size_t count);
 /* 1: a report, with *pidfd (or -1), which is the caller's; 0: none now; -EPIPE: it is dead. */
