@@ -274,6 +274,9 @@ static _Noreturn void end_in_some_way(unsigned way)
 {
     char  name[] = "true";
     char *arguments[] = {name, NULL};
+#ifdef SANITIZED
+    way = way % 4 == 3 ? 0 : way; /* at exit a child would be searched for what its parent holds */
+#endif
     switch (way % 4) {
     case 0:
         (void)execv("/bin/true", arguments);
