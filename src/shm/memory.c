@@ -20,6 +20,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -42,6 +44,30 @@ static bool more_than_may_be(size_t size)
     return size > limit.rlim_cur;
 }
 
+/* Until Linux 6.17 a signal interrupts the kernel here, and it gives back what it had: with a timer that
+ * a program measures itself by, a large size would never be done.  So signals wait, for a part at a
+ * time. */
+static int allocate(int fd, size_t size)
+{
+    const size_t part = (size_t)4 << 20;
+    int          error = 0;
+    sigset_t     all;
+    sigset_t     old;
+    sigfillset(&all);
+    for (size_t at = 0; at < size && error == 0; at += part) {
+        off_t    length = (off_t)(size - at < part ? size - at : part);
+        int      result = 0;
+        unsigned times = 0;
+        (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+        do
+            result = fallocate(fd, 0, (off_t)at, length);
+        while (pp_interrupted(result, &times));
+        error = result < 0 ? -errno : 0;
+        (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    }
+    return error;
+}
+
 int pp_memory_create(const char *name, size_t size)
 {
     if (more_than_there_is(size))
@@ -54,15 +80,8 @@ int pp_memory_create(const char *name, size_t size)
     int fd = pp_own_end(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (fd < 0)
         return fd;
-    int      result = 0;
-    unsigned times = 0;
-    if (size > 0) {
-        do
-            result = fallocate(fd, 0, 0, (off_t)size);
-        while (pp_interrupted(result, &times));
-    }
-    if (result < 0) {
-        error = -errno;
+    error = allocate(fd, size);
+    if (error < 0) {
         pp_close(&fd);
         return error;
     }

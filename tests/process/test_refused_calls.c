@@ -127,11 +127,13 @@ static void assert_ends_by_force(pp_pool *pool)
     pp_task *limited = queue_limited(pool, 0.05);
     gate_await(&the_gate);
     assert_ends(limited, PP_TIMED_OUT);
+    assert_true(pid_gone(pp_task_worker_pid(limited)));
     assert_works(pool);
     pp_task *cancelled = queue_limited(pool, 0);
     gate_await(&the_gate);
     assert_int_equal(pp_task_cancel(cancelled), 0);
     assert_ends(cancelled, PP_CANCELLED);
+    assert_true(pid_gone(pp_task_worker_pid(cancelled)));
     assert_works(pool);
     pp_task *stopped = queue_limited(pool, 0);
     gate_await(&the_gate);
