@@ -6,11 +6,11 @@
 #include "base/descriptor.h"
 
 #include "base/interrupt.h"
+#include "base/own.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 union control {
     char           bytes[CMSG_SPACE(sizeof(int) * PP_MAX_DESCRIPTORS)];
@@ -19,13 +19,22 @@ union control {
 
 int pp_socket_pair(int pair[2])
 {
-    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0;
+    int error = pp_own_begin();
+    if (error < 0)
+        return error;
+    error = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0;
+    if (error == 0) {
+        pp_own_note(pair[0]);
+        pp_own_note(pair[1]);
+    }
+    (void)pp_own_end(-1);
+    return error;
 }
 
 void pp_close(int *fd)
 {
     if (*fd >= 0)
-        (void)close(*fd); /* no write was buffered, so there is no error to lose */
+        pp_own_close(*fd);
     *fd = -1;
 }
 
@@ -61,6 +70,42 @@ int pp_send_message(int socket, const void *data, size_t size, const int *fds, s
     return sent < 0 ? -errno : 0;
 }
 
+/* Before anything else is done with what arrived. */
+static void note_descriptors(struct msghdr *message)
+{
+    for (struct cmsghdr *h = CMSG_FIRSTHDR(message); h != NULL; h = CMSG_NXTHDR(message, h)) {
+        if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t arrived = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < arrived; i++) {
+            int fd = -1;
+            memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof fd);
+            pp_own_note(fd);
+        }
+    }
+}
+
+/* One message, its descriptors noted: bytes or -errno.  Who waits for descriptors would hold up every
+ * fork of a fork server, so nobody may. */
+static ssize_t receive(int socket, struct msghdr *message, int flags)
+{
+    bool     noting = (flags & MSG_DONTWAIT) != 0;
+    ssize_t  received = 0;
+    unsigned times = 0;
+    int      error = noting ? pp_own_begin() : 0;
+    if (error < 0)
+        return error;
+    do
+        received = recvmsg(socket, message, flags | MSG_CMSG_CLOEXEC);
+    while (pp_interrupted(received, &times));
+    error = -errno;
+    if (received >= 0)
+        note_descriptors(message);
+    if (noting)
+        (void)pp_own_end(-1);
+    return received < 0 ? error : received;
+}
+
 /* Move what arrived into fds; more than there is room for is closed and counted as overflow. */
 static bool take_descriptors(struct msghdr *message, int *fds, size_t room, size_t *count)
 {
@@ -93,13 +138,9 @@ ssize_t pp_receive_message(int socket, void *data, size_t size, int *fds, size_t
                              .msg_iovlen = 1,
                              .msg_control = control.bytes,
                              .msg_controllen = sizeof control.bytes};
-    ssize_t       received = 0;
-    unsigned      times = 0;
-    do
-        received = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
-    while (pp_interrupted(received, &times));
+    ssize_t       received = receive(socket, &message, flags);
     if (received < 0)
-        return -errno;
+        return received;
     size_t room = fd_count != NULL ? *fd_count : 0;
     size_t count = 0;
     bool   overflow = take_descriptors(&message, fds, room, &count);

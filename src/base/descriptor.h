@@ -22,7 +22,8 @@ void pp_close_all(int *fds, size_t count);
  * One message.  `flags` as of send and recv; EINTR is retried.  Receive: the number of bytes (0: the
  * other side is gone) or -errno; the descriptors are CLOEXEC and the caller's.  When this process may
  * not open more, fewer arrive than were sent, and the count says so.  -EBADMSG when the message was
- * longer than the room or carried more descriptors than that, and then none is kept.
+ * longer than the room or carried more descriptors than that, and then none is kept.  Who expects
+ * descriptors asks with MSG_DONTWAIT.
  */
 int     pp_send_message(int socket, const void *data, size_t size, const int *fds, size_t fd_count,
                         int flags);

@@ -23,6 +23,7 @@
 #include "base/hidden_fork.h"
 
 #include "base/interrupt.h"
+#include "base/own.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -113,14 +114,20 @@ pid_t pp_hidden_fork(void (*child)(void *argument), void *argument, int *pidfd)
     sigset_t       all;
     sigset_t       old;
     sigfillset(&all);
+    int error = pp_own_freeze();
+    if (error < 0)
+        return error;
     pthread_sigmask(SIG_SETMASK, &all, &old);
     if (__libc_single_threaded)
         fork_alone(&request);
     else
         fork_with_threads(&request);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (request.pid > 0)
+    if (request.pid > 0) {
+        pp_own_note(request.pidfd);
         *pidfd = request.pidfd;
+    }
+    pp_own_thaw();
     return request.pid;
 }
 

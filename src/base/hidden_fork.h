@@ -8,7 +8,7 @@
 
 /*
  * Run child(argument) in a copy of this process; it must not return.  The child starts with every
- * signal blocked.  Returns the pid with *pidfd, or -errno.
+ * signal blocked, and may call pp_own_close_inherited.  Returns the pid with *pidfd, or -errno.
  *
  * May be called with threads running: the C library's locks are in order in the child.
  */

@@ -4,7 +4,7 @@
  * This is process-wide state, and fork is why it exists: a child must notice that a pool is its
  * parent's, also when it was made by a bare clone that no pthread_atfork handler sees.
  *
- * Invariant: *page is zero or the mark of this very process.  A child finds zero and makes a mark
+ * Invariant: page->mark is zero or the mark of this very process.  A child finds zero and makes a mark
  * of its own when it creates a pool.
  */
 #include "base/lineage.h"
@@ -12,19 +12,17 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static _Atomic(_Atomic uint64_t *) page;
+static _Atomic(struct pp_lineage *) page;
 
 /* Racing callers may both map; one publishes, the other unmaps its own. */
-static int page_ready(_Atomic uint64_t **ready)
+int pp_lineage_here(struct pp_lineage **here)
 {
-    *ready = atomic_load_explicit(&page, memory_order_acquire);
-    if (*ready != NULL)
+    *here = atomic_load_explicit(&page, memory_order_acquire);
+    if (*here != NULL)
         return 0;
     size_t size = (size_t)sysconf(_SC_PAGESIZE);
     void  *mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -35,8 +33,8 @@ static int page_ready(_Atomic uint64_t **ready)
         munmap(mapped, size);
         return error;
     }
-    if (atomic_compare_exchange_strong(&page, ready, (_Atomic uint64_t *)mapped))
-        *ready = mapped;
+    if (atomic_compare_exchange_strong(&page, here, (struct pp_lineage *)mapped))
+        *here = mapped;
     else
         munmap(mapped, size);
     return 0;
@@ -51,19 +49,19 @@ static uint64_t fresh_mark(void)
 
 int pp_lineage_mark(uint64_t *mark)
 {
-    _Atomic uint64_t *word = NULL;
-    int               error = page_ready(&word);
+    struct pp_lineage *here = NULL;
+    int                error = pp_lineage_here(&here);
     if (error < 0)
         return error;
     uint64_t found = 0;
-    if (atomic_compare_exchange_strong(word, &found, fresh_mark()))
-        found = atomic_load(word);
+    if (atomic_compare_exchange_strong(&here->mark, &found, fresh_mark()))
+        found = atomic_load(&here->mark);
     *mark = found;
     return 0;
 }
 
 bool pp_lineage_is(uint64_t mark)
 {
-    _Atomic uint64_t *word = atomic_load_explicit(&page, memory_order_acquire);
-    return word != NULL && atomic_load_explicit(word, memory_order_relaxed) == mark;
+    struct pp_lineage *here = atomic_load_explicit(&page, memory_order_acquire);
+    return here != NULL && atomic_load_explicit(&here->mark, memory_order_relaxed) == mark;
 }

@@ -4,8 +4,21 @@
 #ifndef PP_BASE_LINEAGE_H
 #define PP_BASE_LINEAGE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+/* Zero in every process that begins, however it was forked. */
+struct pp_lineage {
+    _Atomic uint64_t mark;
+    /* of own.c */
+    _Atomic uint32_t holders;
+    atomic_bool      noted;
+};
+
+/* That of this process, or -ENOMEM and the like when the page for it cannot be had: only at the first
+ * call in the life of the program. */
+int pp_lineage_here(struct pp_lineage **here);
 
 /* The mark of this process: never zero, another one in every forked child; -ENOMEM when the page
  * for it cannot be had. */

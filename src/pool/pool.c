@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/lineage.h"
+#include "base/own.h"
 #include "shm/doorbell.h"
 
 #include <errno.h>
@@ -113,9 +114,12 @@ static struct pp_pool *pool_new(void)
 
 static int open_channels(struct pp_pool *pool)
 {
-    pool->epoll = epoll_create1(EPOLL_CLOEXEC);
+    int error = pp_own_begin();
+    if (error < 0)
+        return error;
+    pool->epoll = pp_own_end(epoll_create1(EPOLL_CLOEXEC));
     if (pool->epoll < 0)
-        return -errno;
+        return pool->epoll;
     pool->wake = pp_bell_create();
     if (pool->wake < 0)
         return pool->wake;

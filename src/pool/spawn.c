@@ -22,27 +22,10 @@
 
 /* ------------------------------------------------------------------------ servers */
 
-/* In the child: the host's ends of other workers' sockets and the like are not for it. */
-static void close_inherited(void *data)
-{
-    struct pp_pool *pool = data;
-    for (unsigned i = 0; i < pool->slot_count; i++)
-        if (pool->workers[i] != NULL)
-            pp_worker_close_inherited(pool->workers[i]);
-    for (struct pp_list *link = pool->servers.next; link != &pool->servers; link = link->next) {
-        struct pp_server *server = PP_CONTAINER(link, struct pp_server, link);
-        pp_close(&server->socket);
-        pp_close(&server->pidfd);
-    }
-    pp_close(&pool->epoll);
-    pp_close(&pool->wake);
-    pp_close(&pool->ready_fd);
-}
-
 static int start_server(struct pp_pool *pool, struct pp_server **started)
 {
     struct pp_server *server = NULL;
-    int               error = pp_server_start(&server, &pool->setup, close_inherited, pool);
+    int               error = pp_server_start(&server, &pool->setup);
     if (error < 0)
         return error;
     server->id = ++pool->next_server;

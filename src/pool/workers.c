@@ -9,6 +9,7 @@
  *   - After each change of anything pp_pool_tend brings the number back between the limits.
  */
 #include "base/clock.h"
+#include "base/own.h"
 #include "pool/pool.h"
 
 #include <errno.h>
@@ -98,7 +99,8 @@ static void open_statm(struct pp_pool *pool, struct pp_worker *worker)
     if (pool->max_memory == 0)
         return;
     snprintf(path, sizeof path, "/proc/%d/statm", (int)worker->pid);
-    worker->statm = open(path, O_RDONLY | O_CLOEXEC); /* without /proc there is no such limit */
+    if (pp_own_begin() == 0) /* without /proc there is no such limit */
+        worker->statm = pp_own_end(open(path, O_RDONLY | O_CLOEXEC));
 }
 
 static void now_ready(struct pp_pool *pool, struct pp_worker *worker)

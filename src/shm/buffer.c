@@ -6,11 +6,15 @@
  *     of it can never raise SIGBUS because another process truncated it.
  *   - Its pages are allocated at creation: running out of memory is an error there, not a crash
  *     at the first touch.
+ *   - The descriptor is the program's, and inherited like any other: a callable may use a buffer that
+ *     the host made before the worker was forked.
  *   - The reference count is private to the process; the memory itself lives as long as any
  *     process holds the descriptor or a mapping.
  */
 #include "shm/buffer.h"
 
+#include "base/descriptor.h"
+#include "base/own.h"
 #include "shm/memory.h"
 
 #include <errno.h>
@@ -32,6 +36,7 @@ static int buffer_wrap(pp_buffer **buffer, int fd, size_t size)
     if (made == NULL)
         return -ENOMEM;
     *made = (pp_buffer){.fd = fd, .size = size};
+    pp_own_give_away(fd);
     atomic_init(&made->references, 1);
     if (size > 0) {
         made->data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -56,7 +61,7 @@ int pp_buffer_create(pp_buffer **buffer, size_t size)
     if (error == 0)
         error = buffer_wrap(buffer, fd, size);
     if (error < 0)
-        close(fd);
+        pp_close(&fd);
     return error;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "base/own.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -42,8 +43,8 @@ void pp_futex_wake(_Atomic uint32_t *word, bool shared)
 
 int pp_bell_create(void)
 {
-    int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return bell < 0 ? -errno : bell;
+    int error = pp_own_begin();
+    return error < 0 ? error : pp_own_end(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
 void pp_bell_clear(int bell)

@@ -6,17 +6,25 @@
  *   - Pages are allocated before anybody maps them, so a full tmpfs is -ENOSPC here and never a
  *     SIGBUS in the middle of a task.
  *   - Nobody maps memory that another process can still shrink.
- *   - Mappings are marked MADV_DONTFORK: a child of a task, or a process that the host forks,
- *     does not have them.  That is why the end of a worker proves that nothing writes its box.
+ *   - Mappings are marked MADV_DONTFORK before they can be accessed: a child of a task, or a process
+ *     that the host forks, does not have them.  What another thread forks between the mapping and the
+ *     mark inherits addresses that it can neither read nor write.  That is why the end of a worker
+ *     proves that nothing writes its box.
+ *   - The limit of a file's size is an error here and no signal.
  */
 #include "shm/memory.h"
 
+#include "base/descriptor.h"
 #include "base/interrupt.h"
+#include "base/own.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -28,23 +36,53 @@ static bool more_than_there_is(size_t size)
     return sysinfo(&info) == 0 && size / info.mem_unit >= info.totalram;
 }
 
+/* The kernel would send SIGXFSZ with its refusal, and the default of that ends the program. */
+static bool more_than_may_be(size_t size)
+{
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+    (void)getrlimit(RLIMIT_FSIZE, &limit);
+    return size > limit.rlim_cur;
+}
+
+/* Until Linux 6.17 a signal interrupts the kernel here, and it gives back what it had: with a timer that
+ * a program measures itself by, a large size would never be done.  So signals wait, for a part at a
+ * time. */
+static int allocate(int fd, size_t size)
+{
+    const size_t part = (size_t)4 << 20;
+    int          error = 0;
+    sigset_t     all;
+    sigset_t     old;
+    sigfillset(&all);
+    for (size_t at = 0; at < size && error == 0; at += part) {
+        off_t    length = (off_t)(size - at < part ? size - at : part);
+        int      result = 0;
+        unsigned times = 0;
+        (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+        do
+            result = fallocate(fd, 0, (off_t)at, length);
+        while (pp_interrupted(result, &times));
+        error = result < 0 ? -errno : 0;
+        (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    }
+    return error;
+}
+
 int pp_memory_create(const char *name, size_t size)
 {
     if (more_than_there_is(size))
         return -ENOMEM;
-    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (more_than_may_be(size))
+        return -EFBIG;
+    int error = pp_own_begin();
+    if (error < 0)
+        return error;
+    int fd = pp_own_end(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (fd < 0)
-        return -errno;
-    int      result = 0;
-    unsigned times = 0;
-    if (size > 0) {
-        do
-            result = fallocate(fd, 0, 0, (off_t)size);
-        while (pp_interrupted(result, &times));
-    }
-    if (result < 0) {
-        int error = -errno;
-        close(fd);
+        return fd;
+    error = allocate(fd, size);
+    if (error < 0) {
+        pp_close(&fd);
         return error;
     }
     return fd;
@@ -104,10 +142,10 @@ int pp_memory_checked_contents(int fd, size_t *size)
 int pp_memory_map(void **address, int fd, size_t offset, size_t size, bool writable)
 {
     int   protection = PROT_READ | (writable ? PROT_WRITE : 0);
-    void *mapped = mmap(NULL, size, protection, MAP_SHARED, fd, (off_t)offset);
+    void *mapped = mmap(NULL, size, PROT_NONE, MAP_SHARED, fd, (off_t)offset);
     if (mapped == MAP_FAILED)
         return -errno;
-    if (madvise(mapped, size, MADV_DONTFORK) < 0) {
+    if (madvise(mapped, size, MADV_DONTFORK) < 0 || mprotect(mapped, size, protection) < 0) {
         int error = -errno;
         munmap(mapped, size);
         return error;

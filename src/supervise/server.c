@@ -9,6 +9,7 @@
 #include "base/descriptor.h"
 #include "base/hidden_fork.h"
 #include "base/interrupt.h"
+#include "base/own.h"
 #include "supervise/forkserver.h"
 
 #include <errno.h>
@@ -19,39 +20,36 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-struct start {
-    struct pp_forkserver_start server;
-    int                        host_end;
-    pp_close_inherited_fn     *close_inherited;
-    void                      *data;
-};
-
 static void start_in_child(void *data)
 {
-    struct start *start = data;
-    pp_close(&start->host_end);
-    start->close_inherited(start->data);
-    pp_forkserver_main(&start->server);
+    const struct pp_forkserver_start *start = data;
+    const int                         keep[] = {start->socket, start->host};
+    pp_own_close_inherited(keep, sizeof keep / sizeof *keep);
+    pp_forkserver_main(start);
 }
 
-static int fork_server(struct pp_server *server, struct start *start)
+static int open_own_process(pid_t pid)
+{
+    int error = pp_own_begin();
+    return error < 0 ? error : pp_own_end((int)syscall(SYS_pidfd_open, pid, 0));
+}
+
+static int fork_server(struct pp_server *server, struct pp_forkserver_start *start)
 {
     int pair[2];
     int error = pp_socket_pair(pair);
     if (error < 0)
         return error;
-    start->host_end = pair[0];
-    start->server.socket = pair[1];
-    start->server.host_pid = getpid();
-    start->server.host = (int)syscall(SYS_pidfd_open, start->server.host_pid, 0);
-    if (start->server.host < 0) {
-        error = -errno;
+    start->socket = pair[1];
+    start->host_pid = getpid();
+    start->host = open_own_process(start->host_pid);
+    if (start->host < 0) {
         pp_close_all(pair, 2);
-        return error;
+        return start->host;
     }
     server->pid = pp_hidden_fork(start_in_child, start, &server->pidfd);
     pp_close(&pair[1]);
-    pp_close(&start->server.host);
+    pp_close(&start->host);
     if (server->pid <= 0) {
         pp_close(&pair[0]);
         return server->pid < 0 ? server->pid : -ECHILD;
@@ -60,11 +58,10 @@ static int fork_server(struct pp_server *server, struct start *start)
     return 0;
 }
 
-int pp_server_start(struct pp_server **server, const struct pp_setup *setup,
-                    pp_close_inherited_fn *close_inherited, void *data)
+int pp_server_start(struct pp_server **server, const struct pp_setup *setup)
 {
-    struct start start = {.server.setup = setup, .close_inherited = close_inherited, .data = data};
-    struct pp_server *made = calloc(1, sizeof *made);
+    struct pp_forkserver_start start = {.setup = setup};
+    struct pp_server          *made = calloc(1, sizeof *made);
     if (made == NULL)
         return -ENOMEM;
     int error = fork_server(made, &start);
@@ -80,8 +77,10 @@ int pp_server_order(const struct pp_server *server, const struct pp_order *order
                     size_t count)
 {
     if (server->socket < 0)
-        return -EPIPE;
-    return pp_send_message(server->socket, order, sizeof *order, fds, count, MSG_DONTWAIT);
+        return -EOWNERDEAD;
+    int error = pp_send_message(server->socket, order, sizeof *order, fds, count, MSG_DONTWAIT);
+    /* how its death is seen depends on the instant; who creates a pool is told one thing */
+    return error == -EPIPE || error == -ECONNRESET ? -EOWNERDEAD : error;
 }
 
 int pp_server_read(const struct pp_server *server, struct pp_report *report, int *pidfd)

@@ -19,11 +19,9 @@ struct pp_server {
     unsigned       workers; /* that it made and that are not buried */
 };
 
-/* What a new fork server must not keep of the host: called in the child. */
-typedef void pp_close_inherited_fn(void *data);
-
-int pp_server_start(struct pp_server **server, const struct pp_setup *setup,
-                    pp_close_inherited_fn *close_inherited, void *data);
+/* It keeps no descriptor that the library has in this process, of whatever pool. */
+int pp_server_start(struct pp_server **server, const struct pp_setup *setup);
+/* 0, -EOWNERDEAD, -EAGAIN when its socket is full, or another -errno. */
 int pp_server_order(const struct pp_server *server, const struct pp_order *order, const int *fds,
                     size_t count);
 /* 1: a report, with *pidfd (or -1), which is the caller's; 0: none now; -EPIPE: it is dead. */

@@ -86,7 +86,7 @@ void pp_worker_close_given(struct pp_worker *worker)
     pp_close(&worker->worker_socket);
 }
 
-void pp_worker_close_inherited(struct pp_worker *worker)
+static void close_descriptors(struct pp_worker *worker)
 {
     pp_worker_close_given(worker);
     pp_close(&worker->socket);
@@ -99,7 +99,7 @@ void pp_worker_free(struct pp_worker *worker)
 {
     if (worker == NULL)
         return;
-    pp_worker_close_inherited(worker);
+    close_descriptors(worker);
     if (worker->tray != NULL)
         munmap(worker->tray, sizeof *worker->tray);
     if (worker->box != NULL)

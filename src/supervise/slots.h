@@ -90,8 +90,6 @@ int  pp_worker_create(struct pp_worker **worker, unsigned slot, uint64_t incarna
 void pp_worker_free(struct pp_worker *worker);
 /* Close the ends that are the worker's, once the fork server has them. */
 void pp_worker_close_given(struct pp_worker *worker);
-/* Close, in a forked child, what belongs to the host. */
-void pp_worker_close_inherited(struct pp_worker *worker);
 
 int pp_worker_signal(const struct pp_worker *worker, int signal);
 /* It says that it does not sleep, or was woken for what it has not begun yet. */

@@ -11,6 +11,7 @@
 #include "worker/birth.h"
 
 #include "base/descriptor.h"
+#include "base/own.h"
 #include "shm/doorbell.h"
 #include "shm/memory.h"
 #include "worker/orphan.h"
@@ -141,14 +142,18 @@ static void initialise(struct pp_worker_self *self)
         fail_init(self, error);
 }
 
-/* Out of the way of tasks that close descriptors and open others, which get the lowest numbers. */
+/* Out of the way of tasks that close descriptors and open others, which get the lowest numbers; and of
+ * the workers that a task's own pool may have. */
 static int move_up(int fd)
 {
     enum { HIGH = 512 };
     int moved = fcntl(fd, F_DUPFD_CLOEXEC, HIGH);
-    if (moved < 0)
-        return fd; /* the limit is lower than that */
-    (void)close(fd);
+    if (moved >= 0)
+        (void)close(fd);
+    else
+        moved = fd; /* the limit is lower than that */
+    if (pp_own_begin() == 0)
+        (void)pp_own_end(moved);
     return moved;
 }
 

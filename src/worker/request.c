@@ -16,16 +16,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-/* The message of this ticket.  Messages of earlier ones belong to requests that were taken back. */
+/* The message of this ticket: it was sent before the request was published.  Messages of earlier ones
+ * belong to requests that were taken back. */
 static int receive_parcel(struct pp_call *call, int *fds, size_t *count)
 {
     for (;;) {
         struct pp_parcel parcel;
         *count = PP_MAX_DESCRIPTORS;
-        ssize_t size =
-            pp_receive_message(call->worker->socket, &parcel, sizeof parcel, fds, count, 0);
+        ssize_t size = pp_receive_message(call->worker->socket, &parcel, sizeof parcel, fds, count,
+                                          MSG_DONTWAIT);
         if (size == 0)
             _exit(EXIT_FAILURE); /* the host is gone */
         if (size < 0)

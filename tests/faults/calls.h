@@ -72,6 +72,7 @@ bool pp_fault(const struct pp_fault_site **entry);
     CALL(malloc)             \
     CALL(memfd_create)       \
     CALL(mmap)               \
+    CALL(mprotect)           \
     CALL(munmap)             \
     CALL(on_exit)            \
     CALL(open)               \

@@ -54,6 +54,7 @@
 #define malloc(...)            PP_FAULT_CALL(malloc, NULL, __VA_ARGS__)
 #define memfd_create(...)      PP_FAULT_CALL(memfd_create, -1, __VA_ARGS__)
 #define mmap(...)              PP_FAULT_CALL(mmap, MAP_FAILED, __VA_ARGS__)
+#define mprotect(...)          PP_FAULT_CALL(mprotect, -1, __VA_ARGS__)
 #define munmap(...)            PP_FAULT_CALL(munmap, -1, __VA_ARGS__)
 #define on_exit(...)           PP_FAULT_CALL(on_exit, -1, __VA_ARGS__)
 #define open(...)              PP_FAULT_CALL(open, -1, __VA_ARGS__)

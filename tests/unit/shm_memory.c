@@ -91,6 +91,23 @@ static void memory_that_cannot_be_had_is_an_error_at_once(void **state)
     assert_int_equal(error, -EMFILE);
 }
 
+/* The kernel's own refusal comes with SIGXFSZ, which would end this program. */
+static void memory_above_the_limit_of_a_files_size_is_an_error_and_no_signal(void **state)
+{
+    struct rlimit before;
+    pp_buffer    *buffer = NULL;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    struct rlimit small = {.rlim_cur = SIZE, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int just = pp_buffer_create(&buffer, SIZE);
+    int above = pp_memory_create("test", SIZE + 1);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(just, 0);
+    assert_int_equal(above, -EFBIG);
+    pp_buffer_unref(buffer);
+}
+
 static void a_buffer_of_another_process_is_taken_only_if_it_cannot_shrink(void **state)
 {
     pp_buffer *buffer = NULL;
@@ -152,6 +169,7 @@ int main(void)
         cmocka_unit_test(memory_sealed_read_only_cannot_be_mapped_writable_again),
         cmocka_unit_test(a_forked_child_does_not_have_the_mapping),
         cmocka_unit_test(memory_that_cannot_be_had_is_an_error_at_once),
+        cmocka_unit_test(memory_above_the_limit_of_a_files_size_is_an_error_and_no_signal),
         cmocka_unit_test(a_buffer_of_another_process_is_taken_only_if_it_cannot_shrink),
         cmocka_unit_test(a_bell_is_readable_from_ring_to_clear),
         cmocka_unit_test(a_futex_wait_ends_by_wake_by_change_or_by_deadline),
