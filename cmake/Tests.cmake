@@ -121,7 +121,9 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
     target_link_libraries(kill-sweep PRIVATE
         procpool_static PkgConfig::PROCPOOL_MSGPACK Threads::Threads ${CMAKE_DL_LIBS})
     # Bound at start-up: what a worker does is then the same however much the host has done before.
-    target_link_options(kill-sweep PRIVATE "LINKER:-z,now")
+    # Whoever is about to sleep passes by tests/kill/moment.c.
+    target_link_options(kill-sweep PRIVATE "LINKER:-z,now"
+        "LINKER:--wrap=epoll_wait" "LINKER:--wrap=pthread_cond_clockwait")
     if(NOT PROCPOOL_SANITIZE)
         add_test(NAME kill/a_death_at_any_instruction_loses_nothing
                  COMMAND kill-sweep --label ${CMAKE_C_COMPILER_ID} --sample 600 --seed 1)

@@ -9,6 +9,7 @@
 #include "stepper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,12 +17,12 @@
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { TRAP = 0xcc, TRAPS = 2, EVENT_SHIFT = 16 };
 
 struct trap {
     uint64_t address;
-    long     original; /* the word there */
     bool     planted;
 };
 
@@ -99,41 +100,36 @@ struct place stepper_place(pid_t pid)
 
 /* ------------------------------------------------------------------------- traps */
 
-static void put_word(pid_t pid, uint64_t address, long word)
+/* Through its memory file, which takes single bytes: two traps may lie in one word. */
+static int open_memory(pid_t pid)
 {
-    if (trace(PTRACE_POKETEXT, pid, address, (uint64_t)word) < 0)
-        fail("PTRACE_POKETEXT");
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    if (file < 0)
+        fail(path);
+    return file;
 }
 
-static void plant(pid_t pid, struct trap *trap)
+static void put_byte(int file, uint64_t address, unsigned char byte)
 {
-    errno = 0;
-    trap->original = trace(PTRACE_PEEKTEXT, pid, trap->address, 0);
-    if (errno != 0)
-        fail("PTRACE_PEEKTEXT");
-    put_word(pid, trap->address, (trap->original & ~0xffL) | TRAP);
-    trap->planted = true;
+    if (pwrite(file, &byte, 1, (off_t)address) != 1)
+        fail("write to the memory of the traced process");
 }
 
-static void lift(pid_t pid, struct trap *trap)
+static void plant(int file, struct trap *trap)
+{
+    if (trap->address != 0 && !trap->planted)
+        put_byte(file, trap->address, TRAP);
+    trap->planted = trap->address != 0;
+}
+
+/* It is a fork of this process: what stands there stands here, too. */
+static void lift(int file, struct trap *trap)
 {
     if (trap->planted)
-        put_word(pid, trap->address, trap->original);
+        put_byte(file, trap->address, *(const unsigned char *)(uintptr_t)trap->address);
     trap->planted = false;
-}
-
-/* The last one planted first: two may overlap. */
-static void lift_all(pid_t pid)
-{
-    for (int i = TRAPS - 1; i >= 0; i--)
-        lift(pid, &traps[i]);
-}
-
-static void plant_all(pid_t pid)
-{
-    for (int i = 0; i < TRAPS; i++)
-        if (traps[i].address != 0)
-            plant(pid, &traps[i]);
 }
 
 /* ------------------------------------------------------------------------- births */
@@ -163,9 +159,12 @@ static void clean_newborn(pid_t pid)
     pid_t child = newborn_of(pid);
     if (child < 0)
         return;
-    for (int i = TRAPS - 1; i >= 0; i--)
-        if (traps[i].planted)
-            put_word(child, traps[i].address, traps[i].original);
+    int file = open_memory(child);
+    for (int i = 0; i < TRAPS; i++) {
+        struct trap inherited = traps[i];
+        lift(file, &inherited);
+    }
+    (void)close(file);
     stepper_detach(child);
 }
 
@@ -220,30 +219,59 @@ static bool is_end(const struct end *end, uint64_t address, int64_t call)
     return address == end->address && (end->call < 0 || end->call == call);
 }
 
+/* Stopped by the trap that lies there, as the register says: the instruction comes first, then the trap
+ * again.  False: dead. */
+static bool step_over(pid_t pid, int file, struct trap *trap)
+{
+    lift(file, trap);
+    if (!step(pid))
+        return false;
+    plant(file, trap);
+    return true;
+}
+
+/* It has executed a trap: back to the instruction that stands there. */
+static struct user_regs_struct take_back_trap(pid_t pid)
+{
+    struct user_regs_struct registers = registers_of(pid);
+    registers.rip--;
+    if (trace(PTRACE_SETREGS, pid, 0, (uintptr_t)&registers) < 0)
+        fail("PTRACE_SETREGS");
+    return registers;
+}
+
 /* Run with both traps planted until the checkpoint was hit often enough. */
-static enum walk run_to(pid_t pid, const struct way *way, const struct end *end, unsigned *ends)
+static enum walk run_between(pid_t pid, int file, const struct way *way, const struct end *end,
+                             unsigned *ends)
 {
     unsigned hits = 0;
-    traps[0] = (struct trap){.address = way->checkpoint};
-    traps[1] = (struct trap){.address = end->address == way->checkpoint ? 0 : end->address};
     for (;;) {
-        plant_all(pid);
         stepper_continue(pid);
         if (!resume(pid, PTRACE_CONT))
             return WALK_DIED;
-        lift_all(pid);
-        struct user_regs_struct registers = registers_of(pid);
-        registers.rip--; /* the trap was executed */
-        if (trace(PTRACE_SETREGS, pid, 0, (uintptr_t)&registers) < 0)
-            fail("PTRACE_SETREGS");
-        bool at_end = is_end(end, registers.rip, (int64_t)registers.rax);
-        if (registers.rip == way->checkpoint && ++hits == way->hits)
+        struct user_regs_struct registers = take_back_trap(pid);
+        bool                    there = registers.rip == way->checkpoint;
+        if (there && ++hits == way->hits)
             return WALK_THERE;
-        if (at_end && ++*ends == end->times)
+        if (is_end(end, registers.rip, (int64_t)registers.rax) && ++*ends == end->times)
             return WALK_MISSED;
-        if (!step(pid))
+        if (!step_over(pid, file, &traps[there ? 0 : 1]))
             return WALK_DIED;
     }
+}
+
+static enum walk run_to(pid_t pid, const struct way *way, const struct end *end, unsigned *ends)
+{
+    traps[0] = (struct trap){.address = way->checkpoint};
+    traps[1] = (struct trap){.address = end->address == way->checkpoint ? 0 : end->address};
+    int file = open_memory(pid);
+    for (int i = 0; i < TRAPS; i++)
+        plant(file, &traps[i]);
+    enum walk walk = run_between(pid, file, way, end, ends);
+    for (int i = 0; walk != WALK_DIED && i < TRAPS; i++)
+        lift(file, &traps[i]);
+    (void)close(file);
+    return walk;
 }
 
 static enum walk step_on(pid_t pid, const struct way *way, const struct end *end, unsigned ends)
