@@ -164,15 +164,6 @@ static char state_of(pid_t pid)
     return name_end != NULL && name_end[1] != '\0' ? name_end[2] : '-';
 }
 
-/* No event tells; it takes microseconds. */
-void inside_await_asleep(pid_t pid)
-{
-    enum { MOST_NS = 20 * 1000 * 1000 };
-    int64_t deadline = pp_deadline_after(pp_clock_now(), MOST_NS);
-    while (state_of(pid) != 'S' && pp_clock_now() < deadline)
-        ;
-}
-
 /* ---------------------------------------------------------------------- describing */
 
 static void describe_worker(const struct pp_worker *worker)

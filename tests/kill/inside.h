@@ -28,9 +28,6 @@ bool inside_all_processed(void);
  * comes out right without it too is only more alike from trial to trial. */
 void inside_settle(void);
 
-/* Until a process that was let go sleeps in the system call that it is about to enter. */
-void inside_await_asleep(pid_t pid);
-
 /* The pool as it is, without its lock: a thread may hold that for ever. */
 void inside_describe(void);
 

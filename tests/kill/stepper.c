@@ -8,18 +8,22 @@
  */
 #include "stepper.h"
 
+#include "base/clock.h"
+#include "shm/doorbell.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TRAP = 0xcc, TRAPS = 2, EVENT_SHIFT = 16 };
+enum { TRAP = 0xcc, TRAPS = 2, EVENT_SHIFT = 16, NAP_NS = 20 * 1000 };
 
 struct trap {
     uint64_t address;
@@ -27,6 +31,7 @@ struct trap {
 };
 
 static struct trap traps[TRAPS];
+static struct trap wake_up;
 static int         last_status;
 
 static void fail(const char *what)
@@ -62,13 +67,6 @@ int stepper_seize(pid_t pid, bool births)
     return trace(PTRACE_SEIZE, pid, 0, options) < 0 ? -errno : 0;
 }
 
-bool stepper_interrupt(pid_t pid)
-{
-    if (trace(PTRACE_INTERRUPT, pid, 0, 0) < 0 && errno != ESRCH)
-        fail("PTRACE_INTERRUPT");
-    return await(pid);
-}
-
 void stepper_continue(pid_t pid)
 {
     (void)trace(PTRACE_CONT, pid, 0, 0); /* ESRCH: it was killed; the next wait says so */
@@ -89,13 +87,40 @@ static struct user_regs_struct registers_of(pid_t pid)
 
 struct place stepper_place(pid_t pid)
 {
-    enum { RESTART_FIRST = 512, RESTART_LAST = 516 }; /* ERESTARTSYS ... in the kernel */
     struct user_regs_struct registers = registers_of(pid);
-    int64_t                 result = (int64_t)registers.rax;
-    bool                    restarts = result <= -RESTART_FIRST && result >= -RESTART_LAST;
-    return (struct place){.address = registers.rip,
-                          .call = result,
-                          .in_call = (int64_t)registers.orig_rax >= 0 && restarts};
+    return (struct place){.address = registers.rip, .call = (int64_t)registers.rax};
+}
+
+/* The address behind the system call in which it sleeps; 0: it does not sleep in that one. */
+static uint64_t sleeps_at(pid_t pid, long call)
+{
+    char  path[64];
+    char  text[256] = "";
+    char *rest = NULL;
+    snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
+    int     file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (file >= 0)
+        (void)close(file);
+    text[size > 0 ? size : 0] = '\0';
+    const char *last = strrchr(text, ' ');
+    bool        in_call = strtol(text, &rest, 10) == call && rest != text;
+    return in_call && last != NULL ? strtoull(last, NULL, 16) : 0;
+}
+
+/* No event tells that it has fallen asleep, and looking for it without a pause would keep the processor
+ * from it. */
+uint64_t stepper_await_asleep(pid_t pid, long call)
+{
+    enum { NAPS = 2000 };
+    static _Atomic uint32_t nobody;
+    for (int naps = 0; naps < NAPS; naps++) {
+        uint64_t address = sleeps_at(pid, call);
+        if (address != 0)
+            return address;
+        (void)pp_futex_wait(&nobody, 0, false, pp_deadline_after(pp_clock_now(), NAP_NS));
+    }
+    return 0;
 }
 
 /* ------------------------------------------------------------------------- traps */
@@ -198,20 +223,10 @@ static bool resume(pid_t pid, enum __ptrace_request request)
     }
 }
 
-void stepper_step_begin(pid_t pid)
+bool stepper_step(pid_t pid)
 {
     (void)trace(PTRACE_SINGLESTEP, pid, 0, 0);
-}
-
-bool stepper_step_end(pid_t pid)
-{
     return resume(pid, PTRACE_SINGLESTEP);
-}
-
-static bool step(pid_t pid)
-{
-    stepper_step_begin(pid);
-    return stepper_step_end(pid);
 }
 
 static bool is_end(const struct end *end, uint64_t address, int64_t call)
@@ -224,7 +239,7 @@ static bool is_end(const struct end *end, uint64_t address, int64_t call)
 static bool step_over(pid_t pid, int file, struct trap *trap)
 {
     lift(file, trap);
-    if (!step(pid))
+    if (!stepper_step(pid))
         return false;
     plant(file, trap);
     return true;
@@ -238,6 +253,29 @@ static struct user_regs_struct take_back_trap(pid_t pid)
     if (trace(PTRACE_SETREGS, pid, 0, (uintptr_t)&registers) < 0)
         fail("PTRACE_SETREGS");
     return registers;
+}
+
+bool stepper_follow_asleep(pid_t pid, long call, bool births)
+{
+    uint64_t address = stepper_await_asleep(pid, call);
+    if (address == 0 || stepper_seize(pid, births) < 0)
+        return false;
+    int file = open_memory(pid);
+    wake_up = (struct trap){.address = address};
+    plant(file, &wake_up);
+    (void)close(file);
+    return true;
+}
+
+bool stepper_await_wake_up(pid_t pid)
+{
+    if (!resume(pid, PTRACE_CONT))
+        return false;
+    int file = open_memory(pid);
+    (void)take_back_trap(pid);
+    lift(file, &wake_up);
+    (void)close(file);
+    return true;
 }
 
 /* Run with both traps planted until the checkpoint was hit often enough. */
@@ -280,7 +318,7 @@ static enum walk step_on(pid_t pid, const struct way *way, const struct end *end
     for (unsigned i = 0; i < way->steps; i++) {
         if (is_end(end, place.address, place.call) && ++ends == end->times)
             return WALK_MISSED;
-        if (!step(pid))
+        if (!stepper_step(pid))
             return WALK_DIED;
         place = stepper_place(pid);
     }

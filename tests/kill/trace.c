@@ -125,8 +125,7 @@ bool trace_record(struct trace *trace, pid_t pid, enum end_kind kind)
             count_occurrences(trace);
             return true;
         }
-        stepper_step_begin(pid);
-        if (!stepper_step_end(pid))
+        if (!stepper_step(pid))
             break;
     }
     return false;

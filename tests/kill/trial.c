@@ -26,6 +26,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 enum { TRIALS_TO_HASTE = 48 }; /* between two pools that are finalized right after a kill */
 
@@ -54,19 +55,11 @@ static bool has_gate(const struct cell *cell)
 
 /* ----------------------------------------------------------------- begin of a region */
 
-/* Follow a process that sleeps, or soon will: it sleeps on, and stops when it is woken. */
-static void stop_at_wake_up(pid_t pid, bool births)
+/* It sleeps on, and stops when it is woken. */
+static void stop_at_wake_up(pid_t pid, long call, bool births)
 {
-    int error = stepper_seize(pid, births);
-    if (error < 0)
-        give_up("PTRACE_SEIZE: %s", strerror(-error));
-    while (stepper_interrupt(pid) && !stepper_place(pid).in_call) {
-        stepper_continue(pid);
-        inside_await_asleep(pid);
-    }
-    stepper_step_begin(pid);
-    inside_await_asleep(
-        pid); /* else it may find, without sleeping, that it has been woken already */
+    if (!stepper_follow_asleep(pid, call, births))
+        give_up("process %d does not sleep, or cannot be followed", (int)pid);
 }
 
 static void execute_one(enum work_kind kind)
@@ -97,9 +90,9 @@ static pid_t begin_task(const struct cell *cell, const struct region *region)
         inside_await_idle(idle, false);
     }
     pid_t victim = inside_youngest();
-    stop_at_wake_up(victim, false);
+    stop_at_wake_up(victim, SYS_futex, false);
     work_submit(host_pool(), region->work);
-    if (!stepper_step_end(victim))
+    if (!stepper_await_wake_up(victim))
         give_up("the victim died at its wake-up");
     if (cell->active && cell->workers == 1)
         work_submit(host_pool(), WORK_NUMBER);
@@ -123,9 +116,9 @@ static pid_t begin_start(void)
 static pid_t begin_server(void)
 {
     pid_t victim = inside_server();
-    stop_at_wake_up(victim, true);
+    stop_at_wake_up(victim, SYS_ppoll, true);
     kill_plainly(inside_youngest()); /* wakes it */
-    if (!stepper_step_end(victim))
+    if (!stepper_await_wake_up(victim))
         give_up("the fork server died at its wake-up");
     return victim;
 }
@@ -282,7 +275,7 @@ static enum walk walk_and_kill(const struct trace *trace, const struct cell *cel
         violation("the victim ended by itself");
     else if (inside && walk == WALK_THERE) {
         stepper_continue(victim);
-        inside_await_asleep(victim);
+        (void)stepper_await_asleep(victim, trace->end.call);
     }
     kill_among_tasks(cell, region, victim, walk != WALK_DIED, haste);
     return walk;
