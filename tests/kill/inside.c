@@ -10,6 +10,7 @@
 #include "report.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,6 +50,30 @@ void inside_await_idle(unsigned wanted, bool fresh)
     pp_pool_unlock(pool);
     if (error < 0)
         give_up("%u workers instead of %u became idle", pool->idle_count, wanted);
+}
+
+static unsigned kill_wards(const struct pp_pool *pool)
+{
+    unsigned wards = 0;
+    for (struct pp_list *link = pool->idle.next; link != &pool->idle; link = link->next)
+        if (worker_of(link)->server == NULL || worker_of(link)->server != pool->server) {
+            (void)kill(worker_of(link)->pid, SIGKILL);
+            wards++;
+        }
+    return wards;
+}
+
+void inside_renew_wards(unsigned wanted)
+{
+    struct pp_pool *pool = host_pool();
+    int64_t         deadline = pp_deadline_after(pp_clock_now(), pp_duration_ns(PATIENCE));
+    int             error = 0;
+    pp_pool_lock(pool);
+    while (error == 0 && (kill_wards(pool) > 0 || pool->idle_count < wanted))
+        error = pp_pool_observe(pool, deadline);
+    pp_pool_unlock(pool);
+    if (error < 0)
+        give_up("%u workers instead of %u have this fork server", pool->idle_count, wanted);
 }
 
 static pid_t bring_forward(bool youngest)

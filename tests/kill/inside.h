@@ -13,6 +13,9 @@ void inside_forget_past(void);
 
 /* Until that many workers are idle, and one of them is `fresh`: was never given a task. */
 void inside_await_idle(unsigned wanted, bool fresh);
+/* Until that many are idle, each a child of the fork server that the pool has now; the others are killed
+ * for that. */
+void inside_renew_wards(unsigned wanted);
 /* Of the idle workers the one that was born last, or first.  It gets the next task. */
 pid_t inside_youngest(void);
 pid_t inside_eldest(void);

@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TRIES = 3, PASSES = 6, MISSED_MOST = 40, WARM_UP = 8 };
+enum { TRIES = 3, PASSES = 6, MISSED_MOST = 40, WARM_UP = 3 };
 
 static const struct region regions[] = {
     {"task", REGION_TASK, WORK_NUMBER, true, WORK_NUMBER},

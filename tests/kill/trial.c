@@ -13,8 +13,7 @@
  *
  * A pool costs more than all of that, so the next trial has the same one, with the worker that replaced
  * the victim; after some the pool is finalized.  Now and then that comes right after the kill: then
- * the trial is made again in that way, and the pool must still execute all that it has taken.  A fork
- * server is killed in a pool of its own.
+ * the trial is made again in that way, and the pool must still execute all that it has taken.
  *
  * The tracer collects the victim at once: a traced zombie cannot be reaped by its parent.
  */
@@ -130,6 +129,8 @@ static void have_workers(const struct cell *cell, const struct region *region)
     if (host_pool() == NULL)
         host_begin_pool(cell->workers);
     inside_await_idle(cell->workers, false);
+    if (region->kind == REGION_SERVER)
+        inside_renew_wards(cell->workers);
     if (fresh && !inside_is_fresh(inside_youngest())) {
         kill_plainly(inside_youngest());
         inside_await_idle(cell->workers, true);
@@ -232,11 +233,11 @@ void trial_end_pool(void)
     end_pool();
 }
 
-static void end_trial(const struct region *region)
+static void end_trial(void)
 {
     serve_new_task();
     report_trial_over();
-    if (alone || region->kind == REGION_SERVER || in_pool >= TRIALS_IN_POOL)
+    if (alone || in_pool >= TRIALS_IN_POOL)
         trial_end_pool();
 }
 
@@ -257,7 +258,7 @@ void trial_record(struct trace *trace, const struct cell *cell, const struct reg
     if (trace != NULL && !trace_record(trace, victim, kind))
         give_up("the victim died while it was stepped through its region");
     kill_among_tasks(cell, region, victim, true, false);
-    end_trial(region);
+    end_trial();
     host_patience(PATIENCE);
 }
 
@@ -291,6 +292,6 @@ bool trial_run(const struct trace *trace, const struct cell *cell, const struct 
         end_pool();
     }
     enum walk walk = walk_and_kill(trace, cell, region, boundary, false);
-    end_trial(region);
+    end_trial();
     return walk == WALK_THERE;
 }
