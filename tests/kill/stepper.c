@@ -9,6 +9,7 @@
 #include "stepper.h"
 
 #include "base/clock.h"
+#include "emulate.h"
 #include "shm/doorbell.h"
 
 #include <errno.h>
@@ -245,13 +246,18 @@ static bool step_over(pid_t pid, int file, struct trap *trap)
     return true;
 }
 
+static void set_registers(pid_t pid, struct user_regs_struct *registers)
+{
+    if (trace(PTRACE_SETREGS, pid, 0, (uintptr_t)registers) < 0)
+        fail("PTRACE_SETREGS");
+}
+
 /* It has executed a trap: back to the instruction that stands there. */
 static struct user_regs_struct take_back_trap(pid_t pid)
 {
     struct user_regs_struct registers = registers_of(pid);
     registers.rip--;
-    if (trace(PTRACE_SETREGS, pid, 0, (uintptr_t)&registers) < 0)
-        fail("PTRACE_SETREGS");
+    set_registers(pid, &registers);
     return registers;
 }
 
@@ -287,13 +293,18 @@ static enum walk run_between(pid_t pid, int file, const struct way *way, const s
         stepper_continue(pid);
         if (!resume(pid, PTRACE_CONT))
             return WALK_DIED;
-        struct user_regs_struct registers = take_back_trap(pid);
-        bool                    there = registers.rip == way->checkpoint;
-        if (there && ++hits == way->hits)
+        struct user_regs_struct registers = registers_of(pid);
+        bool                    there = --registers.rip == way->checkpoint;
+        bool                    last = there && ++hits == way->hits;
+        bool                    ended =
+            !last && is_end(end, registers.rip, (int64_t)registers.rax) && ++*ends == end->times;
+        bool emulated = !last && !ended && emulate(&registers);
+        set_registers(pid, &registers);
+        if (last)
             return WALK_THERE;
-        if (is_end(end, registers.rip, (int64_t)registers.rax) && ++*ends == end->times)
+        if (ended)
             return WALK_MISSED;
-        if (!step_over(pid, file, &traps[there ? 0 : 1]))
+        if (!emulated && !step_over(pid, file, &traps[there ? 0 : 1]))
             return WALK_DIED;
     }
 }
