@@ -5,7 +5,7 @@
 #   tests/plugins/*.c        objects that those programs load
 #   tests/command/*.sh       the command as a person uses it; label command
 #   tests/soak/              one program, random chaos; a short form of it runs here; label soak
-#   tests/kill/              a death at each instruction; a few of them run here; label kill
+#   tests/kill/              a death at each instruction; a sample runs here; label kill
 #   tests/faults/            every system call fails; label faults
 #   src/shm/mailbox.pml      the model of the protocol, by tools/check-model; label model
 #   tests/build/             what is built and installed is what was promised; label build
@@ -110,24 +110,39 @@ add_test(NAME soak/nothing_is_lost_in_chaos
 set_tests_properties(soak/nothing_is_lost_in_chaos PROPERTIES
     LABELS soak TIMEOUT 300 ENVIRONMENT "${test_environment}")
 
-# A ptracer that knows the registers and the trap instruction of one architecture.
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
-    file(GLOB kill_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/kill/*.c")
-    add_executable(kill-sweep ${kill_sources})
-    procpool_compiler_options(kill-sweep)
-    target_compile_definitions(kill-sweep PRIVATE ${PROCPOOL_GNU_SOURCE})
-    target_include_directories(kill-sweep PRIVATE
-        "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
-    target_link_libraries(kill-sweep PRIVATE
-        procpool_static PkgConfig::PROCPOOL_MSGPACK Threads::Threads ${CMAKE_DL_LIBS})
+# A ptracer that knows the registers and the trap instruction of one architecture; and the library once
+# more for each level of optimization, whose instructions it goes through.
+function(procpool_kill_sweep level trials)
+    set(objects kill-objects-${level})
+    set(target kill-sweep-${level})
+    add_library(${objects} OBJECT ${PROCPOOL_SOURCES})
+    add_executable(${target} ${ARGN} $<TARGET_OBJECTS:${objects}>)
+    foreach(part IN ITEMS ${objects} ${target})
+        procpool_compiler_options(${part})
+        target_compile_options(${part} PRIVATE -g -${level})
+        target_compile_definitions(${part} PRIVATE
+            ${PROCPOOL_GNU_SOURCE} PROCPOOL_VERSION="${PROJECT_VERSION}")
+        target_include_directories(${part} PRIVATE
+            "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
+        target_link_libraries(${part} PRIVATE
+            PkgConfig::PROCPOOL_MSGPACK Threads::Threads ${CMAKE_DL_LIBS})
+    endforeach()
     # Bound at start-up: what a worker does is then the same however much the host has done before.
-    target_link_options(kill-sweep PRIVATE "LINKER:-z,now")
-    if(NOT PROCPOOL_SANITIZE)
-        add_test(NAME kill/a_death_at_any_instruction_loses_nothing
-                 COMMAND kill-sweep --label ${CMAKE_C_COMPILER_ID} --sample 600 --seed 1)
-        set_tests_properties(kill/a_death_at_any_instruction_loses_nothing PROPERTIES
-            LABELS kill TIMEOUT 300)
-    endif()
+    # Whoever is about to sleep passes by tests/kill/moment.c.
+    target_link_options(${target} PRIVATE "LINKER:-z,now"
+        "LINKER:--wrap=epoll_wait" "LINKER:--wrap=pthread_cond_clockwait")
+    add_dependencies(kill-sweep ${target})
+    set(test kill/a_death_at_any_instruction_loses_nothing_${level})
+    add_test(NAME ${test} COMMAND ${target}
+        --label ${CMAKE_C_COMPILER_ID}-${level} --sample ${trials} --seed 1)
+    set_tests_properties(${test} PROPERTIES LABELS kill TIMEOUT 900 COST 500)
+endfunction()
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$" AND NOT PROCPOOL_SANITIZE)
+    file(GLOB kill_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/kill/*.c")
+    add_custom_target(kill-sweep)
+    procpool_kill_sweep(O0 5000 ${kill_sources})
+    procpool_kill_sweep(O2 5000 ${kill_sources})
 endif()
 
 if(TARGET procpool-command AND PROCPOOL_BUILD_EXAMPLES)

@@ -9,24 +9,25 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 enum { EXIT_HOPELESS = 3, HANG_SECONDS = 30 };
 
+static int timer = -1; /* runs out when the trial hangs */
+
 static char             context[256];
 static _Atomic long     boundary;
 static _Atomic uint64_t address;
-static _Atomic long     began;   /* seconds; 0: no trial */
-static _Atomic long     allowed; /* seconds for this trial */
 static atomic_uint      violations;
 static void (*describe_state)(void);
 
-static long now(void)
+/* 0: no limit. */
+static void limit(long seconds)
 {
-    struct timespec moment;
-    clock_gettime(CLOCK_MONOTONIC, &moment);
-    return (long)moment.tv_sec;
+    struct itimerspec until = {.it_value.tv_sec = seconds};
+    if (timer >= 0)
+        (void)timerfd_settime(timer, 0, &until, NULL);
 }
 
 void report_context(const char *options)
@@ -38,19 +39,18 @@ void report_trial(long number, uint64_t where)
 {
     boundary = number;
     address = where;
-    allowed = HANG_SECONDS;
-    began = now();
+    limit(HANG_SECONDS);
 }
 
 void report_recording(void)
 {
     report_trial(-1, 0);
-    allowed = (long)RECORDING_PATIENCE;
+    limit((long)RECORDING_PATIENCE);
 }
 
 void report_trial_over(void)
 {
-    began = 0;
+    limit(0);
 }
 
 __attribute__((format(printf, 1, 0))) static void say(const char *format, va_list arguments)
@@ -93,19 +93,18 @@ void report_on_hopeless(void (*describe)(void))
 
 static void *watch(void *unused)
 {
-    for (;;) {
-        sleep(1);
-        long since = began;
-        if (since != 0 && now() - since > allowed)
-            give_up("the trial hangs");
-    }
+    uint64_t times = 0;
+    while (read(timer, &times, sizeof times) != (ssize_t)sizeof times)
+        ;
+    give_up("the trial hangs");
     return unused;
 }
 
 void report_start_watchdog(void)
 {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, watch, NULL) != 0)
-        give_up("no thread for the watchdog");
+    timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    if (timer < 0 || pthread_create(&thread, NULL, watch, NULL) != 0)
+        give_up("no timer or no thread for the watchdog");
     pthread_detach(thread);
 }

@@ -17,20 +17,17 @@ sample) seed=${5:-$(date +%s)}
 esac
 
 for compiler in gcc clang; do
-    for level in O0 O2; do
-        name=$compiler-$level
-        tools/quietly "$logs/kill-$name-build.log" sh -eu -c '
-            cmake -S . -B "$1" -DCMAKE_C_COMPILER="$2" -DCMAKE_BUILD_TYPE=None \
-                -DCMAKE_C_FLAGS="-g -$3" -DPROCPOOL_BUILD_TESTS=ON -DPROCPOOL_BUILD_EXAMPLES=OFF
-            cmake --build "$1" -j "$(nproc)" --target kill-sweep' \
-            sh "$folder/$name" "$compiler" "$level"
-    done
+    tools/quietly "$logs/kill-$compiler-build.log" sh -eu -c '
+        cmake -S . -B "$1" -DCMAKE_C_COMPILER="$2" -DPROCPOOL_BUILD_TESTS=ON \
+            -DPROCPOOL_BUILD_EXAMPLES=OFF
+        cmake --build "$1" -j "$(nproc)" --target kill-sweep' \
+        sh "$folder/$compiler" "$compiler"
 done
 
 status=0
-printf '%s\n' gcc-O0 gcc-O2 clang-O0 clang-O2 |
-    xargs -P 2 -I NAME sh -c "'$folder/NAME/kill-sweep' --label NAME $options \
-        >'$logs/kill-NAME.log' 2>&1" || status=1
+printf '%s\n' gcc O0 gcc O2 clang O0 clang O2 |
+    xargs -P 2 -L 2 sh -c "'$folder'/\$0/kill-sweep-\$1 --label \$0-\$1 $options \
+        >'$logs'/kill-\$0-\$1.log 2>&1" || status=1
 for name in gcc-O0 gcc-O2 clang-O0 clang-O2; do
     log=$logs/kill-$name.log
     grep -A 2 '^VIOLATION' "$log" || true

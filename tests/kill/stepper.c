@@ -8,24 +8,31 @@
  */
 #include "stepper.h"
 
+#include "base/clock.h"
+#include "emulate.h"
+#include "shm/doorbell.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-enum { TRAP = 0xcc, TRAPS = 2, EVENT_SHIFT = 16 };
+enum { TRAP = 0xcc, TRAPS = 2, EVENT_SHIFT = 16, NAP_NS = 20 * 1000 };
 
 struct trap {
     uint64_t address;
-    long     original; /* the word there */
     bool     planted;
 };
 
 static struct trap traps[TRAPS];
+static struct trap wake_up;
 static int         last_status;
 
 static void fail(const char *what)
@@ -61,13 +68,6 @@ int stepper_seize(pid_t pid, bool births)
     return trace(PTRACE_SEIZE, pid, 0, options) < 0 ? -errno : 0;
 }
 
-bool stepper_interrupt(pid_t pid)
-{
-    if (trace(PTRACE_INTERRUPT, pid, 0, 0) < 0 && errno != ESRCH)
-        fail("PTRACE_INTERRUPT");
-    return await(pid);
-}
-
 void stepper_continue(pid_t pid)
 {
     (void)trace(PTRACE_CONT, pid, 0, 0); /* ESRCH: it was killed; the next wait says so */
@@ -88,52 +88,74 @@ static struct user_regs_struct registers_of(pid_t pid)
 
 struct place stepper_place(pid_t pid)
 {
-    enum { RESTART_FIRST = 512, RESTART_LAST = 516 }; /* ERESTARTSYS ... in the kernel */
     struct user_regs_struct registers = registers_of(pid);
-    int64_t                 result = (int64_t)registers.rax;
-    bool                    restarts = result <= -RESTART_FIRST && result >= -RESTART_LAST;
-    return (struct place){.address = registers.rip,
-                          .call = result,
-                          .in_call = (int64_t)registers.orig_rax >= 0 && restarts};
+    return (struct place){.address = registers.rip, .call = (int64_t)registers.rax};
+}
+
+/* The address behind the system call in which it sleeps; 0: it does not sleep in that one. */
+static uint64_t sleeps_at(pid_t pid, long call)
+{
+    char  path[64];
+    char  text[256] = "";
+    char *rest = NULL;
+    snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
+    int     file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t size = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (file >= 0)
+        (void)close(file);
+    text[size > 0 ? size : 0] = '\0';
+    const char *last = strrchr(text, ' ');
+    bool        in_call = strtol(text, &rest, 10) == call && rest != text;
+    return in_call && last != NULL ? strtoull(last, NULL, 16) : 0;
+}
+
+/* No event tells that it has fallen asleep, and looking for it without a pause would keep the processor
+ * from it. */
+uint64_t stepper_await_asleep(pid_t pid, long call)
+{
+    enum { NAPS = 2000 };
+    static _Atomic uint32_t nobody;
+    for (int naps = 0; naps < NAPS; naps++) {
+        uint64_t address = sleeps_at(pid, call);
+        if (address != 0)
+            return address;
+        (void)pp_futex_wait(&nobody, 0, false, pp_deadline_after(pp_clock_now(), NAP_NS));
+    }
+    return 0;
 }
 
 /* ------------------------------------------------------------------------- traps */
 
-static void put_word(pid_t pid, uint64_t address, long word)
+/* Through its memory file, which takes single bytes: two traps may lie in one word. */
+static int open_memory(pid_t pid)
 {
-    if (trace(PTRACE_POKETEXT, pid, address, (uint64_t)word) < 0)
-        fail("PTRACE_POKETEXT");
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    if (file < 0)
+        fail(path);
+    return file;
 }
 
-static void plant(pid_t pid, struct trap *trap)
+static void put_byte(int file, uint64_t address, unsigned char byte)
 {
-    errno = 0;
-    trap->original = trace(PTRACE_PEEKTEXT, pid, trap->address, 0);
-    if (errno != 0)
-        fail("PTRACE_PEEKTEXT");
-    put_word(pid, trap->address, (trap->original & ~0xffL) | TRAP);
-    trap->planted = true;
+    if (pwrite(file, &byte, 1, (off_t)address) != 1)
+        fail("write to the memory of the traced process");
 }
 
-static void lift(pid_t pid, struct trap *trap)
+static void plant(int file, struct trap *trap)
+{
+    if (trap->address != 0 && !trap->planted)
+        put_byte(file, trap->address, TRAP);
+    trap->planted = trap->address != 0;
+}
+
+/* It is a fork of this process: what stands there stands here, too. */
+static void lift(int file, struct trap *trap)
 {
     if (trap->planted)
-        put_word(pid, trap->address, trap->original);
+        put_byte(file, trap->address, *(const unsigned char *)(uintptr_t)trap->address);
     trap->planted = false;
-}
-
-/* The last one planted first: two may overlap. */
-static void lift_all(pid_t pid)
-{
-    for (int i = TRAPS - 1; i >= 0; i--)
-        lift(pid, &traps[i]);
-}
-
-static void plant_all(pid_t pid)
-{
-    for (int i = 0; i < TRAPS; i++)
-        if (traps[i].address != 0)
-            plant(pid, &traps[i]);
 }
 
 /* ------------------------------------------------------------------------- births */
@@ -163,9 +185,12 @@ static void clean_newborn(pid_t pid)
     pid_t child = newborn_of(pid);
     if (child < 0)
         return;
-    for (int i = TRAPS - 1; i >= 0; i--)
-        if (traps[i].planted)
-            put_word(child, traps[i].address, traps[i].original);
+    int file = open_memory(child);
+    for (int i = 0; i < TRAPS; i++) {
+        struct trap inherited = traps[i];
+        lift(file, &inherited);
+    }
+    (void)close(file);
     stepper_detach(child);
 }
 
@@ -199,20 +224,10 @@ static bool resume(pid_t pid, enum __ptrace_request request)
     }
 }
 
-void stepper_step_begin(pid_t pid)
+bool stepper_step(pid_t pid)
 {
     (void)trace(PTRACE_SINGLESTEP, pid, 0, 0);
-}
-
-bool stepper_step_end(pid_t pid)
-{
     return resume(pid, PTRACE_SINGLESTEP);
-}
-
-static bool step(pid_t pid)
-{
-    stepper_step_begin(pid);
-    return stepper_step_end(pid);
 }
 
 static bool is_end(const struct end *end, uint64_t address, int64_t call)
@@ -220,30 +235,92 @@ static bool is_end(const struct end *end, uint64_t address, int64_t call)
     return address == end->address && (end->call < 0 || end->call == call);
 }
 
+/* Stopped by the trap that lies there, as the register says: the instruction comes first, then the trap
+ * again.  False: dead. */
+static bool step_over(pid_t pid, int file, struct trap *trap)
+{
+    lift(file, trap);
+    if (!stepper_step(pid))
+        return false;
+    plant(file, trap);
+    return true;
+}
+
+static void set_registers(pid_t pid, struct user_regs_struct *registers)
+{
+    if (trace(PTRACE_SETREGS, pid, 0, (uintptr_t)registers) < 0)
+        fail("PTRACE_SETREGS");
+}
+
+/* It has executed a trap: back to the instruction that stands there. */
+static struct user_regs_struct take_back_trap(pid_t pid)
+{
+    struct user_regs_struct registers = registers_of(pid);
+    registers.rip--;
+    set_registers(pid, &registers);
+    return registers;
+}
+
+bool stepper_follow_asleep(pid_t pid, long call, bool births)
+{
+    uint64_t address = stepper_await_asleep(pid, call);
+    if (address == 0 || stepper_seize(pid, births) < 0)
+        return false;
+    int file = open_memory(pid);
+    wake_up = (struct trap){.address = address};
+    plant(file, &wake_up);
+    (void)close(file);
+    return true;
+}
+
+bool stepper_await_wake_up(pid_t pid)
+{
+    if (!resume(pid, PTRACE_CONT))
+        return false;
+    int file = open_memory(pid);
+    (void)take_back_trap(pid);
+    lift(file, &wake_up);
+    (void)close(file);
+    return true;
+}
+
 /* Run with both traps planted until the checkpoint was hit often enough. */
-static enum walk run_to(pid_t pid, const struct way *way, const struct end *end, unsigned *ends)
+static enum walk run_between(pid_t pid, int file, const struct way *way, const struct end *end,
+                             unsigned *ends)
 {
     unsigned hits = 0;
-    traps[0] = (struct trap){.address = way->checkpoint};
-    traps[1] = (struct trap){.address = end->address == way->checkpoint ? 0 : end->address};
     for (;;) {
-        plant_all(pid);
         stepper_continue(pid);
         if (!resume(pid, PTRACE_CONT))
             return WALK_DIED;
-        lift_all(pid);
         struct user_regs_struct registers = registers_of(pid);
-        registers.rip--; /* the trap was executed */
-        if (trace(PTRACE_SETREGS, pid, 0, (uintptr_t)&registers) < 0)
-            fail("PTRACE_SETREGS");
-        bool at_end = is_end(end, registers.rip, (int64_t)registers.rax);
-        if (registers.rip == way->checkpoint && ++hits == way->hits)
+        bool                    there = --registers.rip == way->checkpoint;
+        bool                    last = there && ++hits == way->hits;
+        bool                    ended =
+            !last && is_end(end, registers.rip, (int64_t)registers.rax) && ++*ends == end->times;
+        bool emulated = !last && !ended && emulate(&registers);
+        set_registers(pid, &registers);
+        if (last)
             return WALK_THERE;
-        if (at_end && ++*ends == end->times)
+        if (ended)
             return WALK_MISSED;
-        if (!step(pid))
+        if (!emulated && !step_over(pid, file, &traps[there ? 0 : 1]))
             return WALK_DIED;
     }
+}
+
+static enum walk run_to(pid_t pid, const struct way *way, const struct end *end, unsigned *ends)
+{
+    traps[0] = (struct trap){.address = way->checkpoint};
+    traps[1] = (struct trap){.address = end->address == way->checkpoint ? 0 : end->address};
+    int file = open_memory(pid);
+    for (int i = 0; i < TRAPS; i++)
+        plant(file, &traps[i]);
+    enum walk walk = run_between(pid, file, way, end, ends);
+    for (int i = 0; walk != WALK_DIED && i < TRAPS; i++)
+        lift(file, &traps[i]);
+    (void)close(file);
+    return walk;
 }
 
 static enum walk step_on(pid_t pid, const struct way *way, const struct end *end, unsigned ends)
@@ -252,7 +329,7 @@ static enum walk step_on(pid_t pid, const struct way *way, const struct end *end
     for (unsigned i = 0; i < way->steps; i++) {
         if (is_end(end, place.address, place.call) && ++ends == end->times)
             return WALK_MISSED;
-        if (!step(pid))
+        if (!stepper_step(pid))
             return WALK_DIED;
         place = stepper_place(pid);
     }

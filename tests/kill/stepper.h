@@ -30,20 +30,23 @@ struct way {
 struct place {
     uint64_t address; /* of the next instruction                                     */
     int64_t  call;    /* the register that holds a system call's number, or its result */
-    bool     in_call; /* stopped inside of a system call that will be entered again  */
 };
 
 /* Follow it from now on; with `births`, be told of its children.  0 or -errno. */
 int stepper_seize(pid_t pid, bool births);
-/* Stop it now. False: it is dead. */
-bool stepper_interrupt(pid_t pid);
+/* Wait until it sleeps in that system call: the address behind it, or 0: it does not. */
+uint64_t stepper_await_asleep(pid_t pid, long call);
+/* Follow a process that sleeps in that system call, or soon will: it sleeps on, and stops as it comes
+ * back.  False: it does not sleep there, or cannot be followed. */
+bool stepper_follow_asleep(pid_t pid, long call, bool births);
+/* Wait for that; false: it is dead. */
+bool stepper_await_wake_up(pid_t pid);
 /* Go on after a stop; it is stopped again by nothing but what was asked for. */
 void         stepper_continue(pid_t pid);
 void         stepper_detach(pid_t pid);
 struct place stepper_place(pid_t pid);
-/* Let it execute one instruction, without waiting for that; then wait. False: it is dead. */
-void stepper_step_begin(pid_t pid);
-bool stepper_step_end(pid_t pid);
+/* Let it execute one instruction.  False: it is dead. */
+bool stepper_step(pid_t pid);
 /* Wait for the followed process to fork; its child is followed and stopped before its first
  * instruction.  -1: it died. */
 pid_t stepper_await_birth(pid_t pid);

@@ -3,7 +3,7 @@
  * instructions of a region, one trial for each, and checks what is promised about deaths.
  *
  *   kill-sweep [--region R] [--host awake|asleep] [--peer active|idle] [--workers 1|2]
- *              [--sample N --seed S | --at BOUNDARY | --in FUNCTION] [--map] [--label TEXT]
+ *              [--sample N --seed S | --at BOUNDARY | --in FUNCTION] [--alone] [--map] [--label TEXT]
  *
  * How it works.  This program is the host.  Its main thread is the ptracer of the victim and submits
  * tasks; another thread is the host program that polls or sleeps.  For each cell and region, in a
@@ -13,8 +13,11 @@
  * victim stood at the very instruction; else the trial is made again.
  *
  * Without --sample each boundary is tried until it is covered, TRIES times in each of PASSES passes at
- * most; the counts say how many were not.  With --sample, N boundaries are drawn
- * from all cells and regions alike.
+ * most; the counts say how many were not.  With --sample, N boundaries are drawn from all cells and
+ * regions alike.
+ *
+ * A cell ends at its first violation.  The boundaries that were tried in that pool are then tried again,
+ * each in a process and a pool of its own, which tells the one that it was from those before it.
  */
 #include "report.h"
 #include "trial.h"
@@ -29,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TRIES = 3, PASSES = 6, MISSED_MOST = 40, WARM_UP = 8 };
+enum { TRIES = 3, PASSES = 6, MISSED_MOST = 40, WARM_UP = 3 };
 
 static const struct region regions[] = {
     {"task", REGION_TASK, WORK_NUMBER, true, WORK_NUMBER},
@@ -48,11 +51,14 @@ struct settings {
     long        sample; /* 0: all */
     long        at;     /* -1: all */
     bool        map;    /* print how many boundaries each function has */
+    bool        alone;  /* each trial in a pool of its own */
     uint64_t    seed;
 };
 
 struct counts {
     unsigned long boundaries, covered, trials, violations, failures;
+    long          in_pool[TRIALS_IN_POOL]; /* boundaries that were tried in this pool */
+    unsigned      tried_in_pool;
 };
 
 static double now(void)
@@ -79,17 +85,27 @@ static size_t boundaries_of(const struct trace *trace)
 
 /* ------------------------------------------------------------------- one cell, one region */
 
+static bool try_once(const struct trace *trace, const struct cell *cell,
+                     const struct region *region, size_t boundary, struct counts *counts)
+{
+    if (trial_is_first())
+        counts->tried_in_pool = 0;
+    if (counts->tried_in_pool < TRIALS_IN_POOL)
+        counts->in_pool[counts->tried_in_pool++] = (long)boundary;
+    counts->trials++;
+    bool covered = trial_run(trace, cell, region, boundary);
+    counts->violations = report_violations();
+    counts->covered += covered ? 1 : 0;
+    return covered;
+}
+
 static bool try_boundary(const struct trace *trace, const struct cell *cell,
                          const struct region *region, size_t boundary, struct counts *counts)
 {
-    for (int tries = 0; tries < TRIES; tries++) {
-        counts->trials++;
-        if (trial_run(trace, cell, region, boundary)) {
-            counts->covered++;
-            return true;
-        }
-    }
-    return false;
+    bool covered = false;
+    for (int tries = 0; tries < TRIES && !covered && counts->violations == 0; tries++)
+        covered = try_once(trace, cell, region, boundary, counts);
+    return covered;
 }
 
 /* The way has changed, in malloc for instance, which does now what it did not do when it was recorded.
@@ -132,7 +148,7 @@ static void sweep_all(struct trace *trace, const struct cell *cell, const struct
     bool *covered = calloc(TRACE_MOST + 1, sizeof *covered);
     if (covered == NULL)
         abort();
-    for (int pass = 0; pass < PASSES; pass++) {
+    for (int pass = 0; pass < PASSES && counts->violations == 0; pass++) {
         if (pass > 0)
             record_again(trace, cell, region, covered);
         size_t missed = 0;
@@ -147,12 +163,12 @@ static void sweep_all(struct trace *trace, const struct cell *cell, const struct
                 counts->covered++;
             else if (try_boundary(trace, cell, region, boundary, counts))
                 covered[boundary] = true;
-            else if (++missed >= MISSED_MOST)
+            else if (++missed >= MISSED_MOST || counts->violations > 0)
                 break; /* another way altogether */
         if (missed == 0)
             break;
     }
-    for (size_t boundary = 0; boundary < trace->count; boundary++)
+    for (size_t boundary = 0; boundary < trace->count && counts->violations == 0; boundary++)
         if (!covered[boundary] && is_in(trace, boundary, settings->in))
             fprintf(stderr, "   not reached: %s boundary %zu of %zu, %s\n", region->name, boundary,
                     trace->count, trace_symbol(trace->at[boundary]));
@@ -168,11 +184,8 @@ static void sweep_sample(const struct trace *trace, const struct cell *cell,
         state = draw(&state) + (unsigned char)region->name[i];
     state += cell->awake + 2U * cell->active + 4U * cell->workers;
     counts->boundaries = boundaries_of(trace);
-    while (counts->trials < (unsigned long)settings->sample) {
-        counts->trials++;
-        counts->covered +=
-            trial_run(trace, cell, region, draw(&state) % counts->boundaries) ? 1 : 0;
-    }
+    while (counts->trials < (unsigned long)settings->sample && counts->violations == 0)
+        (void)try_once(trace, cell, region, draw(&state) % counts->boundaries, counts);
 }
 
 static void sweep(struct trace *trace, const struct cell *cell, const struct region *region,
@@ -202,14 +215,16 @@ static void run_process(struct trace *trace, const struct cell *cell, const stru
     options_of(options, sizeof options, cell, region);
     report_context(options);
     work_prepare();
-    trial_prepare(cell);
+    trial_prepare(cell, settings->alone);
     for (int i = 0; i < WARM_UP; i++)
         trial_record(NULL, cell, region);
-    if (trace->count == 0 || settings->sample == 0)
+    if (trace->count == 0 || (settings->sample == 0 && !settings->alone))
         trial_record(trace, cell, region);
+    trial_end_pool();
     if (settings->map)
         trace_print(trace);
     sweep(trace, cell, region, settings, counts);
+    trial_end_pool();
     counts->violations = report_violations();
 }
 
@@ -225,18 +240,22 @@ static struct trace *trace_of(const struct cell *cell, const struct region *regi
     return *trace;
 }
 
-static void run_cell(const struct cell *cell, const struct region *region,
-                     const struct settings *settings, struct counts *total)
+static struct counts *shared_counts(void)
 {
-    int            status = 0;
-    char           options[200];
-    double         began = now();
     struct counts *counts =
         mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (counts == MAP_FAILED)
         abort();
-    struct trace *trace = trace_of(cell, region);
-    pid_t         pid = fork();
+    return counts;
+}
+
+/* In a process of its own. */
+static void run_apart(struct trace *trace, const struct cell *cell, const struct region *region,
+                      const struct settings *settings, struct counts *counts)
+{
+    int status = 0;
+    fflush(stdout);
+    pid_t pid = fork();
     if (pid == 0) {
         run_process(trace, cell, region, settings, counts);
         fflush(stdout);
@@ -244,16 +263,43 @@ static void run_cell(const struct cell *cell, const struct region *region,
     }
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
         abort();
-    if (status != 0) {
-        counts->failures = 1;
-        counts->violations++;
-        fprintf(stderr, "   this cell ended early, with status 0x%x\n", (unsigned)status);
+    if (status == 0)
+        return;
+    counts->failures = 1;
+    counts->violations++;
+    fprintf(stderr, "   this cell ended early, with status 0x%x\n", (unsigned)status);
+}
+
+static void repeat_alone(struct trace *trace, const struct cell *cell, const struct region *region,
+                         const struct settings *settings, const struct counts *seen)
+{
+    struct settings one = *settings;
+    one.alone = true;
+    for (unsigned i = 0; i < seen->tried_in_pool; i++) {
+        struct counts *counts = shared_counts();
+        one.at = seen->in_pool[i];
+        run_apart(trace, cell, region, &one, counts);
+        fprintf(stderr, "   again, alone: boundary %ld, %lu violations\n", one.at,
+                counts->violations);
+        munmap(counts, sizeof *counts);
     }
+}
+
+static void run_cell(const struct cell *cell, const struct region *region,
+                     const struct settings *settings, struct counts *total)
+{
+    char           options[200];
+    double         began = now();
+    struct counts *counts = shared_counts();
+    struct trace  *trace = trace_of(cell, region);
+    run_apart(trace, cell, region, settings, counts);
     options_of(options, sizeof options, cell, region);
     printf("%-8s %-58s %7lu boundaries %7lu killed at %7lu trials %3lu violations %6.1f s\n",
            settings->label, options, counts->boundaries, counts->covered, counts->trials,
            counts->violations, now() - began);
     fflush(stdout);
+    if (counts->violations > 0 && !settings->alone)
+        repeat_alone(trace, cell, region, settings, counts);
     total->boundaries += counts->boundaries;
     total->covered += counts->covered;
     total->trials += counts->trials;
@@ -298,18 +344,14 @@ static int usage(void)
 
 static int read_options(struct settings *settings, int argc, char **argv)
 {
-    static const struct option options[] = {{"region", required_argument, NULL, 'r'},
-                                            {"host", required_argument, NULL, 'h'},
-                                            {"peer", required_argument, NULL, 'p'},
-                                            {"workers", required_argument, NULL, 'w'},
-                                            {"sample", required_argument, NULL, 'n'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {"at", required_argument, NULL, 'a'},
-                                            {"label", required_argument, NULL, 'l'},
-                                            {"map", no_argument, NULL, 'm'},
-                                            {"in", required_argument, NULL, 'i'},
-                                            {NULL, 0, NULL, 0}};
-    int                        letter = 0;
+    static const struct option options[] = {
+        {"region", required_argument, NULL, 'r'}, {"host", required_argument, NULL, 'h'},
+        {"peer", required_argument, NULL, 'p'},   {"workers", required_argument, NULL, 'w'},
+        {"sample", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+        {"at", required_argument, NULL, 'a'},     {"label", required_argument, NULL, 'l'},
+        {"map", no_argument, NULL, 'm'},          {"alone", no_argument, NULL, '1'},
+        {"in", required_argument, NULL, 'i'},     {NULL, 0, NULL, 0}};
+    int letter = 0;
     while ((letter = getopt_long(argc, argv, "", options, NULL)) >= 0)
         switch (letter) {
         case 'r':
@@ -338,6 +380,9 @@ static int read_options(struct settings *settings, int argc, char **argv)
             break;
         case 'i':
             settings->in = optarg;
+            break;
+        case '1':
+            settings->alone = true;
             break;
         case 'm':
             settings->map = true;

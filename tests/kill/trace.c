@@ -6,6 +6,7 @@
  */
 #include "trace.h"
 
+#include "emulate.h"
 #include "worker/self.h"
 
 #include <dlfcn.h>
@@ -22,8 +23,9 @@
 #include <unistd.h>
 
 enum {
-    STEP_COST = 40, /* microseconds, about      */
-    HIT_COST = 110, /* of a checkpoint: stop, step over it, plant it again */
+    STEP_COST = 10,         /* of a stop and going on; the others are measured by that */
+    HIT_COST = 24,          /* of a checkpoint: stop, step over it, plant it again */
+    EMULATED_HIT_COST = 11, /* ... where the instruction need not be stepped over */
     BUCKETS = 1 << 16
 };
 
@@ -125,8 +127,7 @@ bool trace_record(struct trace *trace, pid_t pid, enum end_kind kind)
             count_occurrences(trace);
             return true;
         }
-        stepper_step_begin(pid);
-        if (!stepper_step_end(pid))
+        if (!stepper_step(pid))
             break;
     }
     return false;
@@ -140,9 +141,10 @@ struct way trace_way(const struct trace *trace, size_t boundary)
     for (size_t back = 0; back < boundary && back * STEP_COST < cost; back++) {
         size_t   from = boundary - back;
         uint64_t hits = trace->occurrence[from];
-        if (hits == 0 || hits * HIT_COST + back * STEP_COST >= cost)
+        uint64_t hit_cost = emulate_knows(trace->at[from]) ? EMULATED_HIT_COST : HIT_COST;
+        if (hits == 0 || hits * hit_cost + back * STEP_COST >= cost)
             continue;
-        cost = hits * HIT_COST + back * STEP_COST;
+        cost = hits * hit_cost + back * STEP_COST;
         best = (struct way){.checkpoint = trace->at[from],
                             .hits = (unsigned)hits,
                             .steps = (unsigned)back,

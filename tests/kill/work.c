@@ -6,6 +6,7 @@
  */
 #include "work.h"
 
+#include "moment.h"
 #include "report.h"
 
 #include <errno.h>
@@ -15,7 +16,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { RECORDS = 64, BYTES = 100 };
+enum {
+    RECORDS = 1024, /* of one pool */
+    FIRST = 1024,   /* number of the first: two bytes in MessagePack, as any other */
+    BYTES = 100
+};
 
 struct record {
     enum work_kind kind;
@@ -30,7 +35,8 @@ struct record {
 static struct record records[RECORDS];
 static atomic_size_t count;
 static atomic_size_t called;
-static atomic_uint  *runs; /* shared with the workers, like `seeds` behind it */
+static size_t        of_trial; /* the first record of the trial that goes on */
+static atomic_uint  *runs;     /* shared with the workers, like `seeds` behind it */
 static int           begun[2];
 static int           leave[2];
 /* Each is as long as any other in MessagePack, so that no task differs by chance. */
@@ -50,8 +56,10 @@ static int begin(pp_call *call, uint64_t *value)
     unsigned record = 0;
     uint64_t seed = 0;
     int      error = pp_call_args(call, "uU", &record, &seed);
+    if (error == 0 && record - FIRST >= RECORDS)
+        error = -ERANGE;
     if (error == 0)
-        atomic_fetch_add(&runs[record], 1);
+        atomic_fetch_add(&runs[record - FIRST], 1);
     *value = mix(seed);
     return error;
 }
@@ -109,6 +117,12 @@ static bool right_number(const pp_value *result, uint64_t value)
     return pp_value_unpack(result, "U", &number) == 0 && number == value;
 }
 
+static void note_call(void)
+{
+    if (atomic_fetch_add(&called, 1) + 1 >= count)
+        moment_passed();
+}
+
 static void has_result(pp_task *task, const pp_value *result, void *userdata)
 {
     struct record *record = userdata;
@@ -122,7 +136,7 @@ static void has_result(pp_task *task, const pp_value *result, void *userdata)
         record->right = right_number(result, value);
     }
     atomic_fetch_add(&record->results, 1);
-    atomic_fetch_add(&called, 1);
+    note_call();
 }
 
 static void has_none(pp_task *task, const pp_error *error, void *userdata)
@@ -131,7 +145,7 @@ static void has_none(pp_task *task, const pp_error *error, void *userdata)
     (void)task;
     (void)error;
     atomic_fetch_add(&record->exceptions, 1);
-    atomic_fetch_add(&called, 1);
+    note_call();
 }
 
 /* ---------------------------------------------------------------------- the host's */
@@ -150,7 +164,12 @@ void work_reset(void)
         pp_task_unref(records[i].task);
         runs[i] = 0;
     }
-    count = called = 0;
+    count = called = of_trial = 0;
+}
+
+void work_begin_trial(void)
+{
+    of_trial = count;
 }
 
 size_t work_submit(pp_pool *pool, enum work_kind kind)
@@ -161,13 +180,13 @@ size_t work_submit(pp_pool *pool, enum work_kind kind)
     struct record  *record = &records[number];
     pp_task_options options = PP_TASK_OPTIONS_INIT;
     if (number >= RECORDS)
-        give_up("too many tasks in one trial");
+        give_up("too many tasks in one pool");
     *record = (struct record){.kind = kind, .seed = atomic_fetch_add(&next_seed, 1)};
     options.callback = has_result;
     options.exception_callback = has_none;
     options.userdata = record;
     int error = pp_task_create(&record->task, PP_FUNCTION(functions[kind]), &options, "uU",
-                               (unsigned)number, record->seed);
+                               (unsigned)number + FIRST, record->seed);
     if (error == 0)
         error = pp_pool_queue_task(pool, record->task);
     if (error < 0)
@@ -236,6 +255,12 @@ static void check(size_t number, const pp_task *lost)
 
 void work_check(const pp_task *lost)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = of_trial; i < count; i++)
         check(i, lost);
+}
+
+void work_check_all(void)
+{
+    for (size_t i = 0; i < count; i++)
+        check(i, NULL);
 }

@@ -18,6 +18,8 @@ enum work_kind {
 void work_prepare(void);
 /* Forget the records; no pool has tasks. */
 void work_reset(void);
+/* The tasks of this trial are those that are submitted from now on. */
+void work_begin_trial(void);
 
 /* Queue a task: the number of its record.  A refusal is a violation. */
 size_t work_submit(pp_pool *pool, enum work_kind kind);
@@ -30,8 +32,11 @@ size_t   work_count(void);
 pp_task *work_task(size_t record);
 /* True once every task's callback has run. */
 bool work_all_called(void);
-/* Each has one outcome, one callback and, if DONE, the right value; `lost` (or NULL), and what was that
- * in an earlier call, has no result, every other one has.  Whatever is otherwise is a violation. */
+/* Each of the trial's has one outcome, one callback and, if DONE, the right value; `lost` (or NULL), and
+ * what was that in an earlier call, has no result, every other one has.  Whatever is otherwise is a
+ * violation. */
 void work_check(const pp_task *lost);
+/* The same of all trials since the last reset. */
+void work_check_all(void);
 
 #endif

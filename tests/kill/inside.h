@@ -1,0 +1,37 @@
+/*
+ * inside.h - the pool of a trial, seen from inside.
+ */
+#ifndef PP_TESTS_KILL_INSIDE_H
+#define PP_TESTS_KILL_INSIDE_H
+
+#include <procpool.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* As in a pool that has executed short tasks, none with a large result. */
+void inside_forget_past(void);
+
+/* Until that many workers are idle, and one of them is `fresh`: was never given a task. */
+void inside_await_idle(unsigned wanted, bool fresh);
+/* Until that many are idle, each a child of the fork server that the pool has now; the others are killed
+ * for that. */
+void inside_renew_wards(unsigned wanted);
+/* Of the idle workers the one that was born last, or first.  It gets the next task. */
+pid_t inside_youngest(void);
+pid_t inside_eldest(void);
+bool  inside_is_fresh(pid_t worker);
+pid_t inside_server(void);
+
+/* The task that a stopped worker has begun and not finished, or NULL. */
+const pp_task *inside_running(pid_t worker);
+/* Every task that was submitted is processed. */
+bool inside_all_processed(void);
+
+/* Until the manager has nothing more to do, and the host sleeps if it shall and has a reason to.  What
+ * comes out right without it too is only more alike from trial to trial. */
+void inside_settle(void);
+
+/* The pool as it is, without its lock: a thread may hold that for ever. */
+void inside_describe(void);
+
+#endif

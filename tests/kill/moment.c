@@ -1,0 +1,63 @@
+/*
+ * moment.c - see moment.h.
+ *
+ * No event tells that another thread has gone to sleep.  So the linker brings the library's epoll_wait
+ * and pthread_cond_clockwait here first (cmake/Tests.cmake): the pool's state says that its thread
+ * sleeps before it calls them.
+ */
+#include "moment.h"
+
+#include "base/clock.h"
+#include "shm/doorbell.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+
+static _Atomic uint32_t passed;
+static atomic_bool      awaited;
+
+void moment_passed(void)
+{
+    atomic_fetch_add(&passed, 1);
+    if (awaited)
+        pp_futex_wake(&passed, false);
+}
+
+bool moment_await(bool (*holds)(void), double patience)
+{
+    int64_t deadline = pp_deadline_after(pp_clock_now(), pp_duration_ns(patience));
+    bool    in_time = true;
+    awaited = true;
+    for (;;) {
+        uint32_t seen = passed;
+        if (holds() || !in_time)
+            break;
+        in_time = pp_futex_wait(&passed, seen, false, deadline) != -ETIMEDOUT;
+    }
+    awaited = false;
+    return in_time || holds();
+}
+
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names */
+int __real_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout);
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout);
+int __real_pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                                  clockid_t clock, const struct timespec *until);
+int __wrap_pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                                  clockid_t clock, const struct timespec *until);
+
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout)
+{
+    moment_passed();
+    return __real_epoll_wait(epoll, events, most, timeout);
+}
+
+int __wrap_pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                                  clockid_t clock, const struct timespec *until)
+{
+    moment_passed();
+    return __real_pthread_cond_clockwait(condition, mutex, clock, until);
+}
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
