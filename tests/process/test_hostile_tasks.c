@@ -30,7 +30,7 @@
 #define SANITIZED
 #endif
 
-static const pp_start_method methods[] = {PP_START_FORKSERVER, PP_START_FORK, PP_START_SPAWN};
+static const pp_start_method methods[] = {PP_START_FORKSERVER, PP_START_SPAWN};
 
 enum { METHODS = sizeof methods / sizeof *methods };
 
