@@ -10,6 +10,7 @@
 #include "report.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -163,7 +164,7 @@ static bool is_settled(void)
     struct pp_pool *pool = host_pool();
     pp_pool_lock(pool);
     bool host_rests = host_is_awake() || !host_runs() || pool->observers > 0;
-    bool settled = host_rests && pool->sleeping_until != 0;
+    bool settled = host_rests && (pool->sleeping_until != 0 || moment_holds_one());
     pp_pool_unlock(pool);
     return settled;
 }
@@ -172,6 +173,29 @@ void inside_settle(void)
 {
     enum { MOST_MS = 40 };
     (void)moment_await(is_settled, MOST_MS * 1e-3);
+}
+
+void inside_hold_manager(void)
+{
+    struct pp_pool *pool = host_pool();
+    moment_hold_sleepers();
+    pp_pool_lock(pool);
+    pp_pool_wake_manager(pool);
+    pp_pool_unlock(pool);
+    if (!moment_await(moment_holds_one, PATIENCE))
+        give_up("the manager does not come to sleep");
+}
+
+void inside_release_manager(void)
+{
+    struct pp_pool *pool = host_pool();
+    pp_pool_lock(pool);
+    struct pollfd report = {.fd = pool->server != NULL ? pool->server->socket : -1,
+                            .events = POLLIN};
+    pp_pool_unlock(pool);
+    if (poll(&report, 1, (int)(PATIENCE * 1e3)) <= 0)
+        give_up("the fork server does not tell of the death");
+    moment_release_sleepers();
 }
 
 /* As ps shows it, or '-'. */

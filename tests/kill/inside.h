@@ -31,6 +31,12 @@ bool inside_all_processed(void);
  * comes out right without it too is only more alike from trial to trial. */
 void inside_settle(void);
 
+/* The manager is kept from sleeping, and from hearing anything. */
+void inside_hold_manager(void);
+/* A worker was killed: wait until its fork server has reported that, too. Then the manager hears all of
+ * it at once. */
+void inside_release_manager(void);
+
 /* The pool as it is, without its lock: a thread may hold that for ever. */
 void inside_describe(void);
 

@@ -17,6 +17,8 @@
 
 static _Atomic uint32_t passed;
 static atomic_bool      awaited;
+static _Atomic uint32_t hold; /* 1: nobody enters epoll_wait */
+static atomic_bool      held;
 
 void moment_passed(void)
 {
@@ -40,6 +42,32 @@ bool moment_await(bool (*holds)(void), double patience)
     return in_time || holds();
 }
 
+void moment_hold_sleepers(void)
+{
+    hold = 1;
+}
+
+bool moment_holds_one(void)
+{
+    return held;
+}
+
+void moment_release_sleepers(void)
+{
+    hold = 0;
+    pp_futex_wake(&hold, false);
+}
+
+static void wait_while_held(void)
+{
+    while (hold == 1) {
+        held = true;
+        moment_passed();
+        (void)pp_futex_wait(&hold, 1, false, PP_NEVER);
+    }
+    held = false;
+}
+
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's names */
 int __real_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout);
 int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout);
@@ -51,6 +79,7 @@ int __wrap_pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mu
 int __wrap_epoll_wait(int epoll, struct epoll_event *events, int most, int timeout)
 {
     moment_passed();
+    wait_while_held();
     return __real_epoll_wait(epoll, events, most, timeout);
 }
 

@@ -14,4 +14,9 @@ void moment_passed(void);
 /* Until it holds: false when it did not in that many seconds. */
 bool moment_await(bool (*holds)(void), double patience);
 
+/* Keep whoever comes to epoll_wait from entering it, as a busy processor might; and let it go on. */
+void moment_hold_sleepers(void);
+bool moment_holds_one(void);
+void moment_release_sleepers(void);
+
 #endif

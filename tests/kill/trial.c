@@ -4,7 +4,8 @@
  * The order of a trial
  *   1. The peer begins the gate task, when it is to be active; the victim is warmed up.
  *   2. The victim is stopped where its region begins, and the task submitted.
- *   3. The host settles: the manager sleeps, the host thread sleeps or polls.
+ *   3. The host settles: the manager sleeps, the host thread sleeps or polls.  In some trials the manager
+ *      is about to sleep, and comes to it only when the death has been reported, too.
  *   4. The victim walks to the boundary.
  *   5. What it runs is read from its box: that task, and no other, must be lost.
  *   6. More tasks come - an awake host submits them while the death is dealt with, one that would not
@@ -29,7 +30,7 @@
 
 enum { TRIALS_TO_HASTE = 48 }; /* between two pools that are finalized right after a kill */
 
-static unsigned long turn; /* counts trials: the gate opens before the kill in every other one */
+static unsigned long turn; /* counts trials: what can be done in two ways alternates by its bits */
 static unsigned      in_pool;
 static unsigned      since_haste;
 static bool          alone;
@@ -50,6 +51,12 @@ bool trial_is_first(void)
 static bool has_gate(const struct cell *cell)
 {
     return cell->active && cell->workers > 1;
+}
+
+/* Of a worker only: of what else happens in the other regions the manager must hear. */
+static bool holds_manager(const struct region *region)
+{
+    return region->kind == REGION_TASK && turn / 2 % 2 == 0;
 }
 
 /* ----------------------------------------------------------------- begin of a region */
@@ -168,6 +175,8 @@ static pid_t begin(const struct cell *cell, const struct region *region)
     if (!cell->awake && region->kind == REGION_TASK)
         host_start(); /* it sleeps until that task has ended */
     inside_settle();
+    if (holds_manager(region))
+        inside_hold_manager();
     return victim;
 }
 
@@ -200,6 +209,8 @@ static void kill_among_tasks(const struct cell *cell, const struct region *regio
     /* read last: it stands still, and the rest of the pool does not change what it runs */
     const pp_task *lost = stopped ? inside_running(victim) : NULL;
     (void)stepper_kill(victim);
+    if (holds_manager(region))
+        inside_release_manager();
     if (gate && !early)
         work_gate_release();
     if (haste)
