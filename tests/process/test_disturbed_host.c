@@ -30,7 +30,7 @@
 #ifdef SANITIZED
 enum { TIMES = 1 };
 #else
-enum { TIMES = 4 };
+enum { TIMES = 2 };
 #endif
 
 enum { LARGE = 200 * 1000, MANY = 60 };
