@@ -8,7 +8,7 @@
 
 /* Seconds for whatever a trial waits for. */
 #define PATIENCE           10.0
-#define RECORDING_PATIENCE 600.0
+#define RECORDING_PATIENCE 120.0
 
 /* A replay line for the trials that follow: options of this program. */
 void report_context(const char *options);
