@@ -5,6 +5,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,6 +38,40 @@ static int sum_and_answer(pp_call *call)
     if (size > 0) /* one of no bytes has no address */
         memset(bytes, 'w', size);
     return pp_call_return(call, "UU", (uint64_t)size, sum);
+}
+
+/* A request may be taken back, and its descriptors be on their way all the same. */
+static void the_buffers_of_a_cancelled_task_are_not_given_to_the_next(void **state)
+{
+    pp_buffer *buffers[2] = {buffer_of(100), buffer_of(100)};
+    pp_task   *tasks[2];
+    uint64_t   size = 0, sum = 0;
+    int        pid = 0;
+    (void)state;
+    pp_task *first = NULL;
+    assert_int_equal(pp_task_create(&first, PP_FUNCTION(return_pid), NULL, NULL), 0);
+    finish(first, PP_DONE);
+    assert_int_equal(pp_value_unpack(pp_task_result(first), "i", &pid), 0);
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    for (int i = 0; i < 2; i++) {
+        memset(pp_buffer_data(buffers[i]), 1 + i, 100);
+        assert_int_equal(
+            pp_task_create(&tasks[i], PP_FUNCTION(sum_and_answer), NULL, "B", buffers[i]), 0);
+        assert_int_equal(pp_pool_queue_task(the_pool, tasks[i]), 0);
+        if (i == 0)
+            assert_int_equal(pp_task_cancel(tasks[i]), 0);
+    }
+    assert_int_equal(kill(pid, SIGCONT), 0);
+    assert_ends(tasks[0], PP_CANCELLED);
+    assert_ends(tasks[1], PP_DONE);
+    assert_int_equal(pp_value_unpack(pp_task_result(tasks[1]), "UU", &size, &sum), 0);
+    assert_int_equal(sum, 200);
+    assert_int_equal(pp_task_worker_pid(tasks[1]), pid);
+    pp_task_unref(first);
+    for (int i = 0; i < 2; i++) {
+        pp_task_unref(tasks[i]);
+        pp_buffer_unref(buffers[i]);
+    }
 }
 
 static void a_buffer_filled_in_place_is_seen_by_a_worker_and_its_writes_by_the_host(void **state)
@@ -340,6 +375,7 @@ static void more_buffers_than_a_message_takes_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_buffers_of_a_cancelled_task_are_not_given_to_the_next),
         cmocka_unit_test(a_buffer_filled_in_place_is_seen_by_a_worker_and_its_writes_by_the_host),
         cmocka_unit_test(both_sides_see_each_other_at_once),
         cmocka_unit_test(a_buffer_lives_until_its_last_reference_goes),

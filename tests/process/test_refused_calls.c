@@ -114,13 +114,6 @@ static pp_task *queue_limited(pp_pool *pool, double timeout)
     return queue_function(pool, gate_task, &options);
 }
 
-static void assert_works(pp_pool *pool)
-{
-    pp_task *task = queue_function(pool, return_pid, NULL);
-    assert_ends(task, PP_DONE);
-    pp_task_unref(task);
-}
-
 /* What has to be killed: by a limit, by cancel, and by the end of the pool. */
 static void assert_ends_by_force(pp_pool *pool)
 {
@@ -142,14 +135,6 @@ static void assert_ends_by_force(pp_pool *pool)
     pp_task_unref(limited);
     pp_task_unref(cancelled);
     pp_task_unref(stopped);
-}
-
-static void assert_crash_is_told(pp_pool *pool)
-{
-    pp_task *task = queue_function(pool, crash_by_segv, NULL);
-    assert_ends(task, PP_WORKER_LOST);
-    assert_int_equal(pp_error_wait_status(pp_task_error(task)) & 0x7f, SIGSEGV);
-    pp_task_unref(task);
 }
 
 static void create_without(void *data)
