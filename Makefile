@@ -13,7 +13,7 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install bench bench-death soak fuzz kill-sweep kill-sample faults model model-full \
+.PHONY: build run test install bench bench-death soak fuzz kill-sweep kill-sample faults model model-full mutants \
         format check-format tidy help clean \
         deps-build deps-test deps-bench test-gcc test-clang test-asan test-tsan
 
@@ -69,6 +69,10 @@ faults: deps-test ## every system call fails with each of its errors: some minut
 	    -DCMAKE_C_COMPILER=gcc -DPROCPOOL_WERROR=ON
 	@$(call quietly,faults-build) cmake --build $(BUILD)/gcc -j $$(nproc) --target faults
 	@cd $(BUILD)/gcc/tests/plugins && ../faults/faults every $(CURDIR)/tests/faults
+
+mutants: deps-test ## build with each deliberate fault, or MUTANTS="NAME...", and see which test finds it
+	$(call say,Mutants: each fault of tests/mutants is found by a test)
+	@tests/mutants/run $(BUILD)/mutants $(or $(MUTANTS),all)
 
 model: deps-test ## check the model of the protocol, and that its deliberate faults are found
 	$(call say,Model: src/shm/mailbox.pml)

@@ -7,6 +7,7 @@
 #   tests/soak/              one program, random chaos; a short form of it runs here; label soak
 #   tests/kill/              a death at each instruction; a sample runs here; label kill
 #   tests/faults/            every system call fails; label faults
+#   tests/mutants/           deliberate faults, which the tests find: `make mutants`; label mutants
 #   src/shm/mailbox.pml      the model of the protocol, by tools/check-model; label model
 #   tests/build/             what is built and installed is what was promised; label build
 #
@@ -196,6 +197,9 @@ if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped
         endforeach()
     endif()
 endif()
+
+add_test(NAME mutants/each_fits COMMAND sh "${PROJECT_SOURCE_DIR}/tests/mutants/check")
+set_tests_properties(mutants/each_fits PROPERTIES LABELS mutants TIMEOUT 60)
 
 # The library once more, with every call that can fail going through tests/faults/inject.h.
 if(NOT PROCPOOL_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
