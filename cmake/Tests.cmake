@@ -23,8 +23,12 @@ endif()
 set(tests_folder "${PROJECT_BINARY_DIR}/tests")
 set(plugin_folder "${tests_folder}/plugins")
 set(time_factor 1)
+set(test_definitions)
 set(test_environment)
 set(test_launcher)
+if(PROCPOOL_MUTANT) # a test that hangs has found it
+    set(test_definitions PATIENCE=6.0)
+endif()
 if(PROCPOOL_SANITIZE)
     set(time_factor 3)
     # Tasks of the tests crash on purpose, and what is promised about them is the plain signal.
@@ -60,9 +64,9 @@ function(procpool_test_program kind source timeout)
     add_executable(${target} "${source}" ${ARGN})
     procpool_compiler_options(${target})
     target_compile_definitions(${target} PRIVATE
-        ${PROCPOOL_GNU_SOURCE} PP_TEST_PLUGIN_DIR="${plugin_folder}")
+        ${PROCPOOL_GNU_SOURCE} PP_TEST_PLUGIN_DIR="${plugin_folder}" ${test_definitions})
     target_include_directories(${target} PRIVATE
-        "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/tests")
+        "${PROCPOOL_SOURCE_FOLDER}" "${PROJECT_SOURCE_DIR}/tests")
     target_link_libraries(${target} PRIVATE
         $<LINK_LIBRARY:WHOLE_ARCHIVE,procpool_static> PkgConfig::PROCPOOL_MSGPACK
         PkgConfig::PROCPOOL_CMOCKA Threads::Threads ${CMAKE_DL_LIBS})
@@ -77,6 +81,9 @@ function(procpool_test_program kind source timeout)
             PP_TEST_COMMAND="$<TARGET_FILE:procpool-command>")
     endif()
     math(EXPR seconds "${timeout} * ${time_factor}")
+    if(PROCPOOL_MUTANT)
+        math(EXPR seconds "${seconds} / 4")
+    endif()
     add_test(NAME ${kind}/${name} COMMAND ${test_launcher} $<TARGET_FILE:${target}>
              WORKING_DIRECTORY "${tests_folder}/${kind}")
     set_tests_properties(${kind}/${name} PROPERTIES
@@ -124,7 +131,7 @@ function(procpool_kill_sweep level trials)
         target_compile_definitions(${part} PRIVATE
             ${PROCPOOL_GNU_SOURCE} PROCPOOL_VERSION="${PROJECT_VERSION}")
         target_include_directories(${part} PRIVATE
-            "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
+            "${PROCPOOL_SOURCE_FOLDER}" "${PROJECT_SOURCE_DIR}/include")
         target_link_libraries(${part} PRIVATE
             PkgConfig::PROCPOOL_MSGPACK Threads::Threads ${CMAKE_DL_LIBS})
     endforeach()
@@ -210,7 +217,7 @@ if(NOT PROCPOOL_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
         OBJECT_DEPENDS "${faults_source}/inject.h;${faults_source}/calls.h")
     target_compile_definitions(fault-objects PRIVATE
         ${PROCPOOL_GNU_SOURCE} PROCPOOL_VERSION="${PROJECT_VERSION}")
-    target_include_directories(fault-objects PRIVATE include src)
+    target_include_directories(fault-objects PRIVATE include "${PROCPOOL_SOURCE_FOLDER}")
     target_link_libraries(fault-objects PRIVATE PkgConfig::PROCPOOL_MSGPACK Threads::Threads)
 
     file(GLOB faults_sources CONFIGURE_DEPENDS "${faults_source}/*.c")

@@ -18,7 +18,9 @@
 #include <cmocka.h>
 
 /* Seconds after which a wait for an event is a failure.  Generous: sanitizers on a busy machine. */
+#ifndef PATIENCE
 #define PATIENCE 30.0
+#endif
 
 /* A pool with these sizes and otherwise default options, or the test fails. */
 pp_pool *pool_of(unsigned min_size, unsigned max_size);
