@@ -45,11 +45,13 @@ def payloads(programs):
 
     def python(who, peer):
         return lambda x: programs.python(who, peer, "payload",
-                                         *settings(size=x, tasks=min(50, often(x))))
+                                         *settings(size=x, tasks=max(1, min(50, often(x) // 4))))
     return {
         "procpool, bytes in and out": ours(0),
         "procpool, pp_buffer": ours(1),
         "memcpy": lambda x: programs.peer("memcpy", "copy", *settings(size=x, copies=often(x))),
+        "a bare mapping": lambda x: programs.peer(
+            "bare mapping", "copy", *settings(size=x, copies=min(50, often(x)), mapped=1)),
         "multiprocessing.Pool": python("multiprocessing.Pool", "mp"),
         "ProcessPoolExecutor": python("ProcessPoolExecutor", "executor"),
     }
@@ -108,24 +110,36 @@ def write_data(curve, found, path):
             out.write("\n\n")
 
 
-COLOURS = ("#c1272d", "#0000a7", "#7f7f7f", "#008176", "#eecc16")
+OURS = ("#c1272d", "#e8795a")
+THEIRS = ("#0000a7", "#008176", "#7f7f7f", "#b8860b")
+
+
+def short(x, base):
+    """4096 is 4 Ki, and 10000 is 10 k."""
+    step = 1000 if base == 10 else 1024
+    for power, suffix in ((3, "G"), (2, "M"), (1, "k" if base == 10 else "K")):
+        if x >= step ** power:
+            return f"{x // step ** power} {suffix}" + ("" if base == 10 else "i")
+    return str(x)
 
 
 def script(curve, found, data, target):
     base = 2 if curve.name in ("workers", "threads", "payload") else 10
-    lines = ["set terminal svg size 760,420 font 'sans-serif,12' background 'white'",
+    lines = ["set terminal svg noenhanced size 760,460 font 'sans-serif,12' background 'white'",
              f"set output '{target}'", f"set title '{curve.title}'",
              f"set xlabel '{curve.xlabel}'", f"set ylabel '{curve.ylabel}'",
-             f"set logscale x {base}", "set logscale y 10", "set grid",
-             "set key outside right top", "set format y '%.0s %c'"]
-    lines.append({"payload": "set format x '%.0b %B'"}.get(
-        curve.name, "set format x '10^{%T}'" if base == 10 else "set format x '%.0f'"))
+             f"set logscale x {base}", "set logscale y 10",
+             f"set xrange [{curve.points[0] * 0.8}:{curve.points[-1] * 1.25}]", "set grid", "set key below",
+             "set format y " + ("'%g'" if curve.name == "payload" else "'%.0s %c'"),
+             "set xtics (" + ", ".join(f"'{short(x, base)}' {x}" for x in curve.points) + ")"]
+    ours, theirs = iter(OURS), iter(THEIRS)
     plots = []
     for i, (legend, points) in enumerate(found.items()):
+        own = legend.startswith("procpool")
+        colour = next(ours if own else theirs)
         if points:
-            width = 3 if legend.startswith("procpool") else 1.5
-            plots.append(f"'{data}' index {i} using 1:2 with linespoints lw {width} pt 7 ps 0.5 "
-                         f"lc rgb '{COLOURS[i]}' title '{legend}'")
+            plots.append(f"'{data}' index {i} using 1:2 with linespoints lw {3 if own else 1.5} "
+                         f"pt 7 ps 0.5 lc rgb '{colour}' title '{legend}'")
     lines.append("plot " + ", ".join(plots))
     return "\n".join(lines) + "\n" if plots else None
 

@@ -102,6 +102,8 @@ class Programs:
                                       size("tasks", 1000, 200)),
             "buffer": ours("payload", f"size={MIB64}", "buffer=1", size("tasks", 10, 4)),
             "memcpy": peer("memcpy", "copy", f"size={MIB64}", size("copies", 10, 4)),
+            "mapping": peer("bare mapping", "copy", f"size={MIB64}", size("copies", 10, 4),
+                            "mapped=1"),
             "bytes": ours("payload", f"size={MIB64}", "buffer=0", size("tasks", 10, 4)),
             "map": ours("map", size("items", 5000000, 1000000)),
             "mp, map": python("multiprocessing.Pool.map", "mp", "map",
@@ -256,6 +258,8 @@ OTHERS = [
 ] + [
     Row("a process for each job, 2 at a time", "jobs: jobs", "jobs/s", ("xargs: jobs",)),
     Row("a process for each job, 2 at a time", "jobs: jobs", "jobs/s", ("parallel: jobs",)),
+    Row("64 MiB by pp_buffer, worker touches each page", "buffer: payload", "MiB/s",
+        ("mapping: payload",)),
     Row("one in flight, sleeping, p50", "asleep: p50", "us", ("gthreadpool, asleep: p50",), "<="),
     Row("one in flight, at once, p50", "awake: p50", "us", ("executor, awake: p50",), "<="),
     Row("submit into an unbounded queue", "backlog: submit", "tasks/s",
