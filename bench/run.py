@@ -88,8 +88,9 @@ class Programs:
             "stream": ours("stream", tasks),
             "tbb": peer("oneTBB", "tbb", tasks),
             "tbb, own": peer("oneTBB", "tbb", tasks, "own=1"),
+            "tbb, handing over": peer("oneTBB, handing over", "tbb", tasks, "help=0"),
             "gthreadpool": peer("GThreadPool", "gthreadpool", tasks),
-            "ring": peer("raw ring", "ring", size("messages", 10000000, 2000000)),
+            "ring": peer("raw ring", "ring", size("messages", 10000000, 5000000)),
             "stream, format": ours("stream", tasks, "format=1", "daemonize=1"),
             "stream, 128": ours("stream", size("tasks", 1000000, 50000), "workers=128"),
             "asleep": ours("latency", flight, "gap=1000"),
@@ -218,6 +219,7 @@ class Row:
 ROWS = [
     Row("stream of 8-byte tasks, 2 workers, queue 4096, pool callback", "stream: stream", "tasks/s",
         ("tbb: stream", "tbb, own: stream"), demand=2),
+    Row("- the same", "stream: stream", "tasks/s", ("tbb, handing over: stream",), demand=2),
     Row("- the same", "stream: stream", "tasks/s", ("gthreadpool: stream",), demand=4),
     Row("- the same", "stream: stream", "tasks/s", ("ring: stream",), aim=0.5),
     Row("the same through the format language and daemonized", "stream, format: stream", "tasks/s",

