@@ -9,7 +9,7 @@ let workerpool;
 try {
     workerpool = require('workerpool');
 } catch (error) {
-    console.error(`workerpool.js: ${error.message}`);
+    console.error(`workerpool.js: ${error.message.split("\n")[0]}`);
     process.exit(3);
 }
 
