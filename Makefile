@@ -2,6 +2,7 @@
 
 BUILD  ?= build
 PREFIX ?= /usr/local
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 WERROR ?= ON
 export BUILD DESTDIR
 
@@ -87,10 +88,11 @@ install: build ## install to PREFIX (/usr/local), below DESTDIR
 	$(call say,Install: $(DESTDIR)$(PREFIX))
 	@$(call quietly,install) cmake --install $(BUILD) --prefix $(PREFIX)
 
-bench: deps-bench build ## build the benchmarks and run them
+bench: deps-bench build ## install the peers, run all benchmarks, table and plots in docs/bench/; QUICK=1: 2 min
 	$(call say,Benchmarks)
 	@$(call quietly,bench) cmake --build $(BUILD) -j $$(nproc) --target bench-programs
-	@if [ -f bench/run.sh ]; then sh bench/run.sh $(BUILD); else echo "   no bench/run.sh yet"; fi
+	@tools/install-workerpool $(BUILD)/npm
+	@$(PYTHON) -B bench/run.py $(BUILD) $(if $(QUICK),--quick)
 
 bench-death: build ## the time from a worker's SIGKILL to its task's callback
 	$(call say,Benchmark: death to outcome)

@@ -2,40 +2,26 @@
  * death.c - from SIGKILL for a worker to the callback of the task that it was executing, beside the
  * bare time from SIGKILL for a forked child to its pidfd being readable, below which nobody can be.
  *
- *     death [KILLS]
+ *     death [kills=N] [json=1]
  *
  * In turn, in one run: a pool whose host is blocked in pp_pool_process_all_results, a bare child, a
  * daemonized pool, a bare child.  Each victim sleeps, and has done so for a millisecond, when it is
  * killed.
  */
-#include <errno.h>
+#include "measure.h"
+
 #include <poll.h>
 #include <procpool.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { MOST = 100000 };
+enum { KILLS, JSON };
 
-static double now(void)
-{
-    struct timespec moment;
-    clock_gettime(CLOCK_MONOTONIC, &moment);
-    return (double)moment.tv_sec + (double)moment.tv_nsec * 1e-9;
-}
-
-static void die(const char *what, int error)
-{
-    fprintf(stderr, "death: %s: %s\n", what, strerror(error < 0 ? -error : error));
-    exit(EXIT_FAILURE);
-}
+static struct knob knobs[] = {[KILLS] = {"kills", 1000}, [JSON] = {"json", 0}};
 
 static int    begun[2]; /* a pipe: a victim tells its pid */
 static double killed_at;
@@ -92,9 +78,7 @@ static pp_pool *make_pool(void)
 {
     pp_pool        *pool = NULL;
     pp_pool_options options = PP_POOL_OPTIONS_INIT;
-    int             error = pp_pool_create(&pool, &options);
-    if (error < 0)
-        die("pp_pool_create", error);
+    check(pp_pool_create(&pool, &options), "pp_pool_create");
     return pool;
 }
 
@@ -102,9 +86,7 @@ static void submit(pp_pool *pool)
 {
     pp_task_options options = PP_TASK_OPTIONS_INIT;
     options.exception_callback = on_exception;
-    int error = pp_pool_create_and_queue_task(pool, PP_FUNCTION(victim_task), &options, NULL);
-    if (error < 0)
-        die("pp_pool_create_and_queue_task", error);
+    check(pp_pool_create_and_queue_task(pool, PP_FUNCTION(victim_task), &options, NULL), "submit");
 }
 
 /* Another thread kills, for this one is blocked. */
@@ -152,59 +134,66 @@ static double once_bare(void)
 
 /* -------------------------------------------------------------------------- figures */
 
-static int by_value(const void *a, const void *b)
+struct times {
+    const char *name;
+    const char *figure;
+    double     *seconds;
+    size_t      count;
+    double      p50; /* microseconds */
+    double      p99;
+};
+
+static void summarise(struct times *times)
 {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
+    times->p50 = percentile(times->seconds, times->count, 50) * 1e6;
+    times->p99 = percentile(times->seconds, times->count, 99) * 1e6;
+    free(times->seconds);
 }
 
-/* In microseconds. */
-static double quantile(double *seconds, unsigned count, unsigned percent)
+static void print_row(const struct times *times, const struct times *bare)
 {
-    qsort(seconds, count, sizeof *seconds, by_value);
-    return seconds[(size_t)(count - 1) * percent / 100] * 1e6;
+    printf("| %s | %zu | %.0f | %.0f | %.2f | %.2f |\n", times->name, times->count, times->p50,
+           times->p99, times->p50 / bare->p50, times->p99 / bare->p99);
 }
 
-static void row(const char *name, double *times, unsigned count, double p50, double p99)
+static void print_table(const struct times *all, size_t count)
 {
-    double own50 = quantile(times, count, 50);
-    double own99 = quantile(times, count, 99);
-    printf("| %s | %u | %.0f | %.0f | %.2f | %.2f |\n", name, count, own50, own99, own50 / p50,
-           own99 / p99);
+    printf("| from SIGKILL to | kills | p50, us | p99, us | p50 ratio | p99 ratio |\n");
+    printf("| --- | ---: | ---: | ---: | ---: | ---: |\n");
+    for (size_t i = 0; i < count; i++)
+        print_row(&all[i], &all[0]);
 }
 
 int main(int argc, char **argv)
 {
-    static double blocked[MOST];
-    static double daemonized[MOST];
-    static double bare[2 * MOST];
-    unsigned      count = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 1000;
-    if (count < 1 || count > MOST) {
-        fprintf(stderr, "usage: death [KILLS], at most %d\n", MOST);
-        return 2;
-    }
-    if (pipe(begun) < 0 || sem_init(&called, 0, 0) < 0)
+    TURN_KNOBS(knobs, argc, argv);
+    size_t       count = knobs[KILLS].value;
+    struct times all[] = {
+        {"pidfd of a bare child readable", "pidfd", allocate(2 * count, sizeof(double)), 2 * count,
+         0, 0},
+        {"callback, host blocked in process_all_results", "blocked",
+         allocate(count, sizeof(double)), count, 0, 0},
+        {"callback, daemonized", "daemonized", allocate(count, sizeof(double)), count, 0, 0},
+    };
+    if (count < 1 || pipe(begun) < 0 || sem_init(&called, 0, 0) < 0)
         die("pipe", errno);
     pp_pool *waited_for = make_pool();
     pp_pool *daemon = make_pool();
-    int      error = pp_pool_daemonize(daemon);
-    if (error < 0)
-        die("pp_pool_daemonize", error);
-    for (unsigned i = 0; i < count; i++) {
-        blocked[i] = once_blocked(waited_for);
-        bare[2 * i] = once_bare();
-        daemonized[i] = once_daemonized(daemon);
-        bare[2 * i + 1] = once_bare();
+    check(pp_pool_daemonize(daemon), "pp_pool_daemonize");
+    for (size_t i = 0; i < count; i++) {
+        all[1].seconds[i] = once_blocked(waited_for);
+        all[0].seconds[2 * i] = once_bare();
+        all[2].seconds[i] = once_daemonized(daemon);
+        all[0].seconds[2 * i + 1] = once_bare();
     }
     pp_pool_destroy(waited_for);
     pp_pool_destroy(daemon);
-    double p50 = quantile(bare, 2 * count, 50);
-    double p99 = quantile(bare, 2 * count, 99);
-    printf("| from SIGKILL to | kills | p50, us | p99, us | p50 ratio | p99 ratio |\n");
-    printf("| --- | ---: | ---: | ---: | ---: | ---: |\n");
-    row("pidfd of a bare child readable", bare, 2 * count, p50, p99);
-    row("callback, host blocked in process_all_results", blocked, count, p50, p99);
-    row("callback, daemonized", daemonized, count, p50, p99);
+    for (size_t i = 0; i < 3; i++) {
+        summarise(&all[i]);
+        if (knobs[JSON].value)
+            emit(all[i].figure, i == 0 ? "kernel" : "procpool", all[i].p99, "us");
+    }
+    if (!knobs[JSON].value)
+        print_table(all, 3);
     return 0;
 }

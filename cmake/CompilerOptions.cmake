@@ -9,9 +9,8 @@ set(CMAKE_C_EXTENSIONS ON)
 set(PROCPOOL_GNU_SOURCE _GNU_SOURCE=)
 
 set(PROCPOOL_WARNINGS
-    -Wall -Wextra -Wshadow -Wconversion
-    -Wformat=2 -Wmissing-prototypes -Wpointer-arith -Wstrict-prototypes -Wundef -Wvla
-    -Wwrite-strings)
+    -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wpointer-arith -Wundef -Wvla -Wwrite-strings
+    $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     list(APPEND PROCPOOL_WARNINGS -Wduplicated-cond -Wlogical-op)
 elseif(CMAKE_C_COMPILER_ID MATCHES "Clang")
