@@ -19,10 +19,10 @@
  * A cell ends at its first violation.  The boundaries that were tried in that pool are then tried again,
  * each in a process and a pool of its own, which tells the one that it was from those before it.
  */
+#include "options.h"
 #include "report.h"
 #include "trial.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,16 +44,6 @@ static const struct region regions[] = {
 };
 
 enum { REGIONS = sizeof regions / sizeof *regions };
-
-struct settings {
-    const char *region, *host, *peer, *workers, *label;
-    const char *in;     /* only boundaries in that function */
-    long        sample; /* 0: all */
-    long        at;     /* -1: all */
-    bool        map;    /* print how many boundaries each function has */
-    bool        alone;  /* each trial in a pool of its own */
-    uint64_t    seed;
-};
 
 struct counts {
     unsigned long boundaries, covered, trials, violations, failures;
@@ -348,64 +338,14 @@ static int usage(void)
     return 2;
 }
 
-static int read_options(struct settings *settings, int argc, char **argv)
-{
-    static const struct option options[] = {
-        {"region", required_argument, NULL, 'r'}, {"host", required_argument, NULL, 'h'},
-        {"peer", required_argument, NULL, 'p'},   {"workers", required_argument, NULL, 'w'},
-        {"sample", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
-        {"at", required_argument, NULL, 'a'},     {"label", required_argument, NULL, 'l'},
-        {"map", no_argument, NULL, 'm'},          {"alone", no_argument, NULL, '1'},
-        {"in", required_argument, NULL, 'i'},     {NULL, 0, NULL, 0}};
-    int letter = 0;
-    while ((letter = getopt_long(argc, argv, "", options, NULL)) >= 0)
-        switch (letter) {
-        case 'r':
-            settings->region = optarg;
-            break;
-        case 'h':
-            settings->host = optarg;
-            break;
-        case 'p':
-            settings->peer = optarg;
-            break;
-        case 'w':
-            settings->workers = optarg;
-            break;
-        case 'l':
-            settings->label = optarg;
-            break;
-        case 'n':
-            settings->sample = share(strtol(optarg, NULL, 10));
-            break;
-        case 's':
-            settings->seed = strtoull(optarg, NULL, 10);
-            break;
-        case 'a':
-            settings->at = strtol(optarg, NULL, 10);
-            break;
-        case 'i':
-            settings->in = optarg;
-            break;
-        case '1':
-            settings->alone = true;
-            break;
-        case 'm':
-            settings->map = true;
-            break;
-        default:
-            return -1;
-        }
-    return optind == argc ? 0 : -1;
-}
-
 int main(int argc, char **argv)
 {
     struct settings settings = {.at = -1, .label = "", .seed = (uint64_t)time(NULL)};
     struct counts   total = {0};
     double          began = now();
-    if (read_options(&settings, argc, argv) < 0)
+    if (options_read(&settings, argc, argv) < 0)
         return usage();
+    settings.sample = share(settings.sample);
     if (settings.sample > 0)
         printf("%-8s seed %llu\n", settings.label, (unsigned long long)settings.seed);
     fflush(stdout);
