@@ -13,6 +13,9 @@
 
 /* Is the instruction there one of them? */
 bool emulate_knows(uint64_t address);
+/* The instruction there fills memory, an element at each step: how many elements are left and alike, but
+ * for the last one; 0: it is another instruction. */
+uint64_t emulate_fills(const struct user_regs_struct *registers, unsigned *element_size);
 /* The registers after it, `rip` too; false: it is none of them, and nothing is changed. */
 bool emulate(struct user_regs_struct *registers);
 

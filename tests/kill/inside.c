@@ -32,21 +32,21 @@ static struct pp_worker *worker_of(struct pp_list *link)
     return PP_CONTAINER(link, struct pp_worker, link);
 }
 
-static bool has_fresh(const struct pp_pool *pool)
+static bool has_idle(const struct pp_pool *pool, pid_t pid)
 {
     for (struct pp_list *link = pool->idle.next; link != &pool->idle; link = link->next)
-        if (worker_of(link)->tasks_sent == 0)
+        if (worker_of(link)->pid == pid)
             return true;
     return false;
 }
 
-void inside_await_idle(unsigned wanted, bool fresh)
+void inside_await_idle(unsigned wanted, pid_t killed)
 {
     struct pp_pool *pool = host_pool();
     int64_t         deadline = pp_deadline_after(pp_clock_now(), pp_duration_ns(PATIENCE));
     int             error = 0;
     pp_pool_lock(pool);
-    while ((pool->idle_count < wanted || (fresh && !has_fresh(pool))) && error == 0)
+    while ((pool->idle_count < wanted || has_idle(pool, killed)) && error == 0)
         error = pp_pool_observe(pool, deadline);
     pp_pool_unlock(pool);
     if (error < 0)

@@ -11,8 +11,8 @@
 /* As in a pool that has executed short tasks, none with a large result. */
 void inside_forget_past(void);
 
-/* Until that many workers are idle, and one of them is `fresh`: was never given a task. */
-void inside_await_idle(unsigned wanted, bool fresh);
+/* Until that many workers are idle; `killed` (or -1) is not one of them, though it may look so yet. */
+void inside_await_idle(unsigned wanted, pid_t killed);
 /* Until that many are idle, each a child of the fork server that the pool has now; the others are killed
  * for that. */
 void inside_renew_wards(unsigned wanted);

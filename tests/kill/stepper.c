@@ -323,12 +323,38 @@ static enum walk run_to(pid_t pid, const struct way *way, const struct end *end,
     return walk;
 }
 
+/* As many steps as that at most, all at once, where it fills memory: their number. */
+static unsigned fill(pid_t pid, unsigned most)
+{
+    enum { MOST_BYTES = 4096 };
+    unsigned char           elements[MOST_BYTES];
+    unsigned                size = 1;
+    struct user_regs_struct registers = registers_of(pid);
+    uint64_t                count = emulate_fills(&registers, &size);
+    count = count < most ? count : most;
+    count = count < MOST_BYTES / size ? count : MOST_BYTES / size;
+    if (count < 2)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        memcpy(elements + i * size, &registers.rax, size);
+    int     file = open_memory(pid);
+    ssize_t written = pwrite(file, elements, count * size, (off_t)registers.rdi);
+    (void)close(file);
+    if (written != (ssize_t)(count * size))
+        return 0;
+    registers.rdi += count * size;
+    registers.rcx -= count;
+    set_registers(pid, &registers);
+    return (unsigned)count;
+}
+
 static enum walk step_on(pid_t pid, const struct way *way, const struct end *end, unsigned ends)
 {
     struct place place = stepper_place(pid);
     for (unsigned i = 0; i < way->steps; i++) {
         if (is_end(end, place.address, place.call) && ++ends == end->times)
             return WALK_MISSED;
+        i += fill(pid, way->steps - i - 1);
         if (!stepper_step(pid))
             return WALK_DIED;
         place = stepper_place(pid);

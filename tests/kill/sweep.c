@@ -19,10 +19,10 @@
  * A cell ends at its first violation.  The boundaries that were tried in that pool are then tried again,
  * each in a process and a pool of its own, which tells the one that it was from those before it.
  */
+#include "options.h"
 #include "report.h"
 #include "trial.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TRIES = 3, PASSES = 6, MISSED_MOST = 40, WARM_UP = 3 };
+enum { TRIES = 3, PASSES = 6, MISSED_MOST = 40, MISSED_OF_SAMPLE = 5, WARM_UP = 3 };
 
 static const struct region regions[] = {
     {"task", REGION_TASK, WORK_NUMBER, true, WORK_NUMBER},
@@ -44,16 +44,6 @@ static const struct region regions[] = {
 };
 
 enum { REGIONS = sizeof regions / sizeof *regions };
-
-struct settings {
-    const char *region, *host, *peer, *workers, *label;
-    const char *in;     /* only boundaries in that function */
-    long        sample; /* 0: all */
-    long        at;     /* -1: all */
-    bool        map;    /* print how many boundaries each function has */
-    bool        alone;  /* each trial in a pool of its own */
-    uint64_t    seed;
-};
 
 struct counts {
     unsigned long boundaries, covered, trials, violations, failures;
@@ -175,17 +165,23 @@ static void sweep_all(struct trace *trace, const struct cell *cell, const struct
     free(covered);
 }
 
-static void sweep_sample(const struct trace *trace, const struct cell *cell,
-                         const struct region *region, const struct settings *settings,
-                         struct counts *counts)
+/* Where many are missed, the trial that was recorded went a way that others do not go. */
+static void sweep_sample(struct trace *trace, const struct cell *cell, const struct region *region,
+                         const struct settings *settings, struct counts *counts)
 {
     uint64_t state = settings->seed;
     for (size_t i = 0; i < strlen(region->name); i++)
         state = draw(&state) + (unsigned char)region->name[i];
     state += cell->awake + 2U * cell->active + 4U * cell->workers;
+    unsigned missed = 0;
     counts->boundaries = boundaries_of(trace);
-    while (counts->trials < (unsigned long)settings->sample && counts->violations == 0)
-        (void)try_once(trace, cell, region, draw(&state) % counts->boundaries, counts);
+    while (counts->trials < (unsigned long)settings->sample && counts->violations == 0) {
+        if (!try_once(trace, cell, region, draw(&state) % counts->boundaries, counts) &&
+            ++missed % MISSED_OF_SAMPLE == 0) {
+            trial_record(trace, cell, region);
+            counts->boundaries = boundaries_of(trace);
+        }
+    }
 }
 
 static void sweep(struct trace *trace, const struct cell *cell, const struct region *region,
@@ -342,64 +338,14 @@ static int usage(void)
     return 2;
 }
 
-static int read_options(struct settings *settings, int argc, char **argv)
-{
-    static const struct option options[] = {
-        {"region", required_argument, NULL, 'r'}, {"host", required_argument, NULL, 'h'},
-        {"peer", required_argument, NULL, 'p'},   {"workers", required_argument, NULL, 'w'},
-        {"sample", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
-        {"at", required_argument, NULL, 'a'},     {"label", required_argument, NULL, 'l'},
-        {"map", no_argument, NULL, 'm'},          {"alone", no_argument, NULL, '1'},
-        {"in", required_argument, NULL, 'i'},     {NULL, 0, NULL, 0}};
-    int letter = 0;
-    while ((letter = getopt_long(argc, argv, "", options, NULL)) >= 0)
-        switch (letter) {
-        case 'r':
-            settings->region = optarg;
-            break;
-        case 'h':
-            settings->host = optarg;
-            break;
-        case 'p':
-            settings->peer = optarg;
-            break;
-        case 'w':
-            settings->workers = optarg;
-            break;
-        case 'l':
-            settings->label = optarg;
-            break;
-        case 'n':
-            settings->sample = share(strtol(optarg, NULL, 10));
-            break;
-        case 's':
-            settings->seed = strtoull(optarg, NULL, 10);
-            break;
-        case 'a':
-            settings->at = strtol(optarg, NULL, 10);
-            break;
-        case 'i':
-            settings->in = optarg;
-            break;
-        case '1':
-            settings->alone = true;
-            break;
-        case 'm':
-            settings->map = true;
-            break;
-        default:
-            return -1;
-        }
-    return optind == argc ? 0 : -1;
-}
-
 int main(int argc, char **argv)
 {
     struct settings settings = {.at = -1, .label = "", .seed = (uint64_t)time(NULL)};
     struct counts   total = {0};
     double          began = now();
-    if (read_options(&settings, argc, argv) < 0)
+    if (options_read(&settings, argc, argv) < 0)
         return usage();
+    settings.sample = share(settings.sample);
     if (settings.sample > 0)
         printf("%-8s seed %llu\n", settings.label, (unsigned long long)settings.seed);
     fflush(stdout);

@@ -93,7 +93,7 @@ static pid_t begin_task(const struct cell *cell, const struct region *region)
     unsigned idle = has_gate(cell) ? cell->workers - 1 : cell->workers;
     if (region->warm) {
         warm_up(region);
-        inside_await_idle(idle, false);
+        inside_await_idle(idle, -1);
     }
     pid_t victim = inside_youngest();
     stop_at_wake_up(victim, SYS_futex, false);
@@ -135,12 +135,13 @@ static void have_workers(const struct cell *cell, const struct region *region)
     bool fresh = region->kind == REGION_TASK && !region->warm;
     if (host_pool() == NULL)
         host_begin_pool(cell->workers);
-    inside_await_idle(cell->workers, false);
+    inside_await_idle(cell->workers, -1);
     if (region->kind == REGION_SERVER)
         inside_renew_wards(cell->workers);
-    if (fresh && !inside_is_fresh(inside_youngest())) {
-        kill_plainly(inside_youngest());
-        inside_await_idle(cell->workers, true);
+    pid_t youngest = inside_youngest();
+    if (fresh && !inside_is_fresh(youngest)) {
+        kill_plainly(youngest);
+        inside_await_idle(cell->workers, youngest);
     }
     inside_forget_past();
 }
