@@ -62,6 +62,9 @@
 #ifndef WATCH /* somebody waits for tasks */
 #define WATCH 0
 #endif
+#ifndef RETIRING /* there are workers above min_size: it is to be known when one is idle */
+#define RETIRING 0
+#endif
 #ifndef DRAIN /* 1: finalize may come before all has ended; 2: and its patience may run out */
 #define DRAIN 0
 #endif
@@ -564,7 +567,7 @@ inline take_results(w)
 /* The last ticket that was not taken back. */
 #define LAST(w) (TASK(w, tail[w] - 1) != 0 -> tail[w] - 1 : tail[w] - 2)
 #define ARM_FOR(w) (watched || (QUEUE > 0) -> head[w] : LAST(w))
-#define NEEDS_BELLS (watched || QUEUE > 0 || life != OPEN || ACTIVE != 2)
+#define NEEDS_BELLS (watched || QUEUE > 0 || life != OPEN || ACTIVE != 2 || RETIRING)
 #define ARMING(w) (bells || state[w] != READY -> ARM_FOR(w) : NEVER)
 
 inline arm_all()
