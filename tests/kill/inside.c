@@ -77,14 +77,25 @@ void inside_renew_wards(unsigned wanted)
         give_up("%u workers instead of %u have this fork server", pool->idle_count, wanted);
 }
 
+static struct pp_worker *idle_one(const struct pp_pool *pool, bool youngest)
+{
+    struct pp_worker *best = NULL;
+    for (struct pp_list *link = pool->idle.next; link != &pool->idle; link = link->next)
+        if (best == NULL || (worker_of(link)->incarnation > best->incarnation) == youngest)
+            best = worker_of(link);
+    return best;
+}
+
+/* The one of the trial before may be dead and on its way to be replaced. */
 static pid_t bring_forward(bool youngest)
 {
     struct pp_pool   *pool = host_pool();
     struct pp_worker *best = NULL;
+    int64_t           deadline = pp_deadline_after(pp_clock_now(), pp_duration_ns(PATIENCE));
+    int               error = 0;
     pp_pool_lock(pool);
-    for (struct pp_list *link = pool->idle.next; link != &pool->idle; link = link->next)
-        if (best == NULL || (worker_of(link)->incarnation > best->incarnation) == youngest)
-            best = worker_of(link);
+    while ((best = idle_one(pool, youngest)) == NULL && error == 0)
+        error = pp_pool_observe(pool, deadline);
     if (best == NULL)
         give_up("no worker is idle");
     pp_list_remove(&best->link);
