@@ -116,7 +116,6 @@ struct pp_pool {
 
     /* who waits for what */
     unsigned       watchers;  /* somebody wants to know of every task that ends */
-    bool           bells;     /* workers ring; otherwise nobody needs to know, and who does looks */
     pthread_cond_t space;     /* a place in the queue became free, or the pool closed */
     unsigned       blocked;   /* threads waiting there */
     pthread_cond_t progress;  /* anything else: tasks processed, workers born or gone */
@@ -135,6 +134,7 @@ struct pp_pool {
     bool      has_daemon;
     bool      quit;
     bool      wake_mute; /* `wake` could not be rung, and is watched in another way */
+    bool      bells;     /* workers ring; otherwise nobody needs to know, and who does looks */
 
     pp_pool_stats       counts; /* the counters among them */
     struct pp_histogram queue_waits;

@@ -67,9 +67,9 @@ struct pp_worker {
     struct pp_sent sent[PP_RING];
     uint64_t       request_used; /* granules, a bit each */
     uint64_t       result_used;
-    uint16_t       arming; /* makes each arming of the bell another value */
+    uint64_t       rung_for; /* the last ticket that was out when it was woken */
+    uint16_t       arming;   /* makes each arming of the bell another value */
     bool           armed;
-    uint64_t       rung_for;  /* the last ticket that was out when it was woken */
     bool           ready;     /* it has been READY */
     bool           slow;      /* nothing is queued behind its task */
     uint64_t       head_seen; /* ticket that ran when the stall timer was set */
