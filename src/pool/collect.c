@@ -72,6 +72,7 @@ void pp_pool_latch(struct pp_pool *pool, struct pp_task *task, struct pp_outcome
     task->outcome = outcome;
     pp_heap_remove(&pool->timers, &task->timer);
     pool->timed_tasks -= task->timed ? 1 : 0;
+    pool->retriable -= task->max_retries > 0 ? 1 : 0;
     pp_queue_leave(&pool->queue, task);
     pool->unfinished--;
     bool first = pool->ended_count == 0 && pool->ended_without_callbacks == 0;
@@ -330,13 +331,13 @@ static uint64_t last_ticket(const struct pp_worker *worker)
     return ticket;
 }
 
-/* Does anybody need to know when a worker has done what it has?  If not, it is looked at when something
- * is to be done: at the next submission, or when the program asks. */
+/* Does anybody need to know when a worker has done what it has?  Not, if nothing would come of it before
+ * the next submission, or before the program asks. */
 static bool needs_bells(const struct pp_pool *pool)
 {
     return pool->watchers > 0 || pool->blocked > 0 || pool->queue.count > 0 ||
-           pool->life != PP_LIFE_RUNNING || pool->max_tasks > 0 || pool->max_memory > 0 ||
-           pool->active != pool->min_size;
+           pool->retriable > 0 || pool->life != PP_LIFE_RUNNING || pool->max_tasks > 0 ||
+           pool->max_memory > 0 || pool->active != pool->min_size;
 }
 
 /* How many ends whoever watches may hear of at once: a bell for each would cost more than a short task,

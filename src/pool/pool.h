@@ -85,6 +85,7 @@ struct pp_pool {
     uint64_t         unfinished;    /* accepted and not ended         */
     uint64_t         unprocessed;   /* accepted, callbacks not returned */
     uint64_t         timed_tasks;   /* unfinished ones that may need a timer */
+    uint64_t         retriable;     /* unfinished ones that may be tried again */
     uint64_t         stopped_tasks; /* cancelled by the finalize that is going on */
     struct pp_heap   timers;
 

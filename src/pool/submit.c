@@ -77,6 +77,14 @@ static int reserve_all(struct pp_pool *pool, struct pp_task *task)
     return error;
 }
 
+/* A task that may be tried again: its end is heard, also behind others of which nobody is to hear. */
+static void listen_for(struct pp_pool *pool)
+{
+    pool->retriable++;
+    if (!pool->bells)
+        pp_pool_arm(pool);
+}
+
 /* The pool takes over one reference of the task. */
 static int take_in(struct pp_pool *pool, struct pp_task *task)
 {
@@ -90,6 +98,8 @@ static int take_in(struct pp_pool *pool, struct pp_task *task)
     task->queued_at = pp_clock_now();
     pool->unfinished++;
     pool->unprocessed++;
+    if (task->max_retries > 0)
+        listen_for(pool);
     (void)pp_task_step(task, PP_EVENT_ACCEPT);
     pp_queue_add(&pool->queue, task);
     return 0;

@@ -567,7 +567,7 @@ inline take_results(w)
 /* The last ticket that was not taken back. */
 #define LAST(w) (TASK(w, tail[w] - 1) != 0 -> tail[w] - 1 : tail[w] - 2)
 #define ARM_FOR(w) (watched || (QUEUE > 0) -> head[w] : LAST(w))
-#define NEEDS_BELLS (watched || QUEUE > 0 || life != OPEN || ACTIVE != 2 || RETIRING)
+#define NEEDS_BELLS (watched || QUEUE > 0 || life != OPEN || ACTIVE != 2 || RETIRING || RETRIES > 0)
 #define ARMING(w) (bells || state[w] != READY -> ARM_FOR(w) : NEVER)
 
 inline arm_all()

@@ -260,9 +260,42 @@ static void under_load_and_crashes_each_task_begins_as_often_as_its_attempts_say
 
 #define RETRY_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+/* ------------------------------------------------------------------------ unattended */
+
+static int raise_then_pass_the_gate(pp_call *call)
+{
+    if (pp_call_attempt(call) < 3)
+        return pp_call_raise(call, EIO, "NotYet", "attempt %u", pp_call_attempt(call));
+    gate_pass(&the_gate);
+    return 0;
+}
+
+/* The program queues it and does not come back. */
+static void a_task_is_tried_again_though_nobody_asks_for_it(void **state)
+{
+    pp_task_options options = PP_TASK_OPTIONS_INIT;
+    (void)state;
+    options.max_retries = 2;
+    for (int behind_another = 0; behind_another < 2; behind_another++) {
+        gate_open(&the_gate);
+        pp_pool *pool = pool_of(1, 1);
+        if (behind_another)
+            assert_int_equal(
+                pp_pool_create_and_queue_task(pool, PP_FUNCTION(return_null), NULL, NULL), 0);
+        assert_int_equal(pp_pool_create_and_queue_task(pool, PP_FUNCTION(raise_then_pass_the_gate),
+                                                       &options, NULL),
+                         0);
+        gate_await(&the_gate);
+        gate_release(&the_gate);
+        pp_pool_destroy(pool);
+        gate_close(&the_gate);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        RETRY_TEST(a_task_is_tried_again_though_nobody_asks_for_it),
         RETRY_TEST(a_task_is_tried_again_after_an_exception),
         RETRY_TEST(a_task_is_tried_again_after_a_timeout),
         RETRY_TEST(a_task_is_tried_again_after_a_lost_worker),
