@@ -212,10 +212,11 @@ static void run_process(struct trace *trace, const struct cell *cell, const stru
     report_context(options);
     work_prepare();
     trial_prepare(cell, settings->alone);
-    for (int i = 0; i < WARM_UP; i++)
-        trial_record(NULL, cell, region);
-    if (trace->count == 0 || (settings->sample == 0 && !settings->alone))
+    if (trace->count == 0 || (settings->sample == 0 && !settings->alone)) {
+        for (int i = 0; i < WARM_UP; i++)
+            trial_record(NULL, cell, region);
         trial_record(trace, cell, region);
+    }
     trial_end_pool();
     if (settings->map)
         trace_print(trace);

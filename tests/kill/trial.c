@@ -107,6 +107,8 @@ static pid_t begin_task(const struct cell *cell, const struct region *region)
 
 static pid_t begin_start(void)
 {
+    if (inside_is_fresh(inside_youngest()))
+        execute_one(WORK_NUMBER); /* else its death, and the victim's, delay the next birth */
     pid_t server = inside_server();
     int   error = stepper_seize(server, true);
     if (error < 0)
