@@ -131,6 +131,21 @@ pid_t inside_server(void)
     return pid;
 }
 
+static pid_t killed_server;
+
+static bool has_another_server(void)
+{
+    pid_t pid = inside_server();
+    return pid > 0 && pid != killed_server;
+}
+
+void inside_await_server(pid_t killed)
+{
+    killed_server = killed;
+    if (!moment_await(has_another_server, PATIENCE))
+        give_up("the fork server is not replaced");
+}
+
 const pp_task *inside_running(pid_t pid)
 {
     struct pp_pool *pool = host_pool();

@@ -13,6 +13,8 @@ void inside_forget_past(void);
 
 /* Until that many workers are idle; `killed` (or -1) is not one of them, though it may look so yet. */
 void inside_await_idle(unsigned wanted, pid_t killed);
+/* Until the pool has another fork server than that one, which was killed. */
+void inside_await_server(pid_t killed);
 /* Until that many are idle, each a child of the fork server that the pool has now; the others are killed
  * for that. */
 void inside_renew_wards(unsigned wanted);

@@ -34,6 +34,7 @@ static unsigned long turn; /* counts trials: what can be done in two ways altern
 static unsigned      in_pool;
 static unsigned      since_haste;
 static bool          alone;
+static pid_t         last_victim = -1;
 
 void trial_prepare(const struct cell *cell, bool each_alone)
 {
@@ -138,8 +139,10 @@ static void have_workers(const struct cell *cell, const struct region *region)
     if (host_pool() == NULL)
         host_begin_pool(cell->workers);
     inside_await_idle(cell->workers, -1);
-    if (region->kind == REGION_SERVER)
+    if (region->kind == REGION_SERVER) {
+        inside_await_server(last_victim);
         inside_renew_wards(cell->workers);
+    }
     pid_t youngest = inside_youngest();
     if (fresh && !inside_is_fresh(youngest)) {
         kill_plainly(youngest);
@@ -212,6 +215,7 @@ static void kill_among_tasks(const struct cell *cell, const struct region *regio
     /* read last: it stands still, and the rest of the pool does not change what it runs */
     const pp_task *lost = stopped ? inside_running(victim) : NULL;
     (void)stepper_kill(victim);
+    last_victim = victim;
     if (holds_manager(region))
         inside_release_manager();
     if (gate && !early)
