@@ -56,7 +56,7 @@ fuzz: ## each fuzz target for SECONDS (60)
 	@$(call quietly,fuzz-build) cmake --build $(BUILD)/fuzz -j $$(nproc) --target fuzz-programs
 	@tests/fuzz/run $(BUILD)/fuzz $(or $(SECONDS),60)
 
-kill-sweep: deps-test ## kill a worker and the fork server at every instruction: takes hours
+kill-sweep: deps-test ## kill a worker and the fork server at every instruction: takes some hours
 	$(call say,Kills: at every instruction boundary)
 	@tests/kill/run.sh $(BUILD)/kill $(BUILD)/logs all
 

@@ -100,17 +100,17 @@ bool emulate(struct user_regs_struct *registers)
     return pause_or_nop(registers, code) || any_jump(registers, code) || move(registers, code);
 }
 
-uint64_t emulate_fills(const struct user_regs_struct *registers, unsigned *element_size)
+struct string emulate_string(const struct user_regs_struct *registers)
 {
-    enum { BACKWARD = 1 << 10 };
-    static const unsigned char bytes[] = {0xf3, 0xaa};
-    static const unsigned char words[] = {0xf3, 0x48, 0xab};
-    const unsigned char       *code = (const unsigned char *)(uintptr_t)registers->rip;
-    bool                       of_bytes = memcmp(code, bytes, sizeof bytes) == 0;
-    bool                       of_words = memcmp(code, words, sizeof words) == 0;
-    *element_size = of_words ? sizeof registers->rax : 1;
-    bool fills = (of_bytes || of_words) && (registers->eflags & BACKWARD) == 0;
-    return fills && registers->rcx > 0 ? registers->rcx - 1 : 0;
+    enum { REPEAT = 0xf3, WIDE = 0x48, COPY = 0xa4, FILL = 0xaa, BACKWARD = 1 << 10 };
+    const unsigned char *code = (const unsigned char *)(uintptr_t)registers->rip;
+    bool                 wide = code[1] == WIDE;
+    unsigned             opcode = wide ? code[2] - 1U : code[1];
+    struct string        string = {.size = wide ? 8 : 1, .copies = opcode == COPY};
+    if (code[0] == REPEAT && (opcode == COPY || opcode == FILL) && registers->rcx > 0 &&
+        (registers->eflags & BACKWARD) == 0)
+        string.count = registers->rcx - 1;
+    return string;
 }
 
 bool emulate_knows(uint64_t address)

@@ -13,9 +13,14 @@
 
 /* Is the instruction there one of them? */
 bool emulate_knows(uint64_t address);
-/* The instruction there fills memory, an element at each step: how many elements are left and alike, but
- * for the last one; 0: it is another instruction. */
-uint64_t emulate_fills(const struct user_regs_struct *registers, unsigned *element_size);
+/* What an instruction does that fills or copies memory, an element at each step. */
+struct string {
+    uint64_t count; /* elements that are left, but for the last one; 0: it is another instruction */
+    unsigned size;  /* of an element: 1 or 8 */
+    bool     copies;
+};
+
+struct string emulate_string(const struct user_regs_struct *registers);
 /* The registers after it, `rip` too; false: it is none of them, and nothing is changed. */
 bool emulate(struct user_regs_struct *registers);
 

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 void inside_forget_past(void)
@@ -32,25 +33,39 @@ static struct pp_worker *worker_of(struct pp_list *link)
     return PP_CONTAINER(link, struct pp_worker, link);
 }
 
-static bool has_idle(const struct pp_pool *pool, pid_t pid)
+static bool is_dead(int pidfd, int milliseconds)
+{
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    return poll(&end, 1, milliseconds) > 0;
+}
+
+static bool has_dead(const struct pp_pool *pool)
 {
     for (struct pp_list *link = pool->idle.next; link != &pool->idle; link = link->next)
-        if (worker_of(link)->pid == pid)
+        if (is_dead(worker_of(link)->pidfd, 0))
             return true;
     return false;
 }
 
-void inside_await_idle(unsigned wanted, pid_t killed)
+void inside_await_idle(unsigned wanted)
 {
     struct pp_pool *pool = host_pool();
     int64_t         deadline = pp_deadline_after(pp_clock_now(), pp_duration_ns(PATIENCE));
     int             error = 0;
     pp_pool_lock(pool);
-    while ((pool->idle_count < wanted || has_idle(pool, killed)) && error == 0)
+    while ((pool->idle_count < wanted || has_dead(pool)) && error == 0)
         error = pp_pool_observe(pool, deadline);
     pp_pool_unlock(pool);
     if (error < 0)
         give_up("%u workers instead of %u became idle", pool->idle_count, wanted);
+}
+
+void inside_kill(pid_t worker)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, worker, 0);
+    if (pidfd < 0 || kill(worker, SIGKILL) < 0 || !is_dead(pidfd, (int)(PATIENCE * 1e3)))
+        give_up("worker %d does not die", (int)worker);
+    (void)close(pidfd);
 }
 
 static unsigned kill_wards(const struct pp_pool *pool)
@@ -70,7 +85,7 @@ void inside_renew_wards(unsigned wanted)
     int64_t         deadline = pp_deadline_after(pp_clock_now(), pp_duration_ns(PATIENCE));
     int             error = 0;
     pp_pool_lock(pool);
-    while (error == 0 && (kill_wards(pool) > 0 || pool->idle_count < wanted))
+    while (error == 0 && (kill_wards(pool) > 0 || pool->idle_count < wanted || has_dead(pool)))
         error = pp_pool_observe(pool, deadline);
     pp_pool_unlock(pool);
     if (error < 0)
@@ -140,6 +155,21 @@ pid_t inside_server(void)
     pid_t pid = pool->server != NULL ? pool->server->pid : -1;
     pp_pool_unlock(pool);
     return pid;
+}
+
+static pid_t killed_server;
+
+static bool has_another_server(void)
+{
+    pid_t pid = inside_server();
+    return pid > 0 && pid != killed_server;
+}
+
+void inside_await_server(pid_t killed)
+{
+    killed_server = killed;
+    if (!moment_await(has_another_server, PATIENCE))
+        give_up("the fork server is not replaced");
 }
 
 const pp_task *inside_running(pid_t pid)

@@ -11,8 +11,12 @@
 /* As in a pool that has executed short tasks, none with a large result. */
 void inside_forget_past(void);
 
-/* Until that many workers are idle; `killed` (or -1) is not one of them, though it may look so yet. */
-void inside_await_idle(unsigned wanted, pid_t killed);
+/* Until that many workers are idle, and none of them is dead without the pool having seen it yet. */
+void inside_await_idle(unsigned wanted);
+/* SIGKILL to a worker that nobody follows; it is dead then. */
+void inside_kill(pid_t worker);
+/* Until the pool has another fork server than that one, which was killed. */
+void inside_await_server(pid_t killed);
 /* Until that many are idle, each a child of the fork server that the pool has now; the others are killed
  * for that. */
 void inside_renew_wards(unsigned wanted);

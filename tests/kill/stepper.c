@@ -323,26 +323,43 @@ static enum walk run_to(pid_t pid, const struct way *way, const struct end *end,
     return walk;
 }
 
-/* As many steps as that at most, all at once, where it fills memory: their number. */
-static unsigned fill(pid_t pid, unsigned most)
+/* What it copies must not be what it has written in between. */
+static bool is_apart(const struct user_regs_struct *registers, size_t size)
+{
+    return registers->rsi + size <= registers->rdi || registers->rdi + size <= registers->rsi;
+}
+
+/* Copy or fill that much: false, and nothing is changed, when it cannot be done in this way. */
+static bool move_bytes(pid_t pid, const struct user_regs_struct *registers, struct string string,
+                       unsigned char *bytes, size_t size)
+{
+    int  file = open_memory(pid);
+    bool known = true;
+    if (string.copies)
+        known = is_apart(registers, size) &&
+                pread(file, bytes, size, (off_t)registers->rsi) == (ssize_t)size;
+    else
+        for (size_t i = 0; i < size; i += string.size)
+            memcpy(bytes + i, &registers->rax, string.size);
+    bool moved = known && pwrite(file, bytes, size, (off_t)registers->rdi) == (ssize_t)size;
+    (void)close(file);
+    return moved;
+}
+
+/* As many steps as that at most, all at once, where it copies or fills memory: their number. */
+static unsigned do_string(pid_t pid, unsigned most)
 {
     enum { MOST_BYTES = 4096 };
-    unsigned char           elements[MOST_BYTES];
-    unsigned                size = 1;
+    unsigned char           bytes[MOST_BYTES];
     struct user_regs_struct registers = registers_of(pid);
-    uint64_t                count = emulate_fills(&registers, &size);
-    count = count < most ? count : most;
-    count = count < MOST_BYTES / size ? count : MOST_BYTES / size;
-    if (count < 2)
+    struct string           string = emulate_string(&registers);
+    uint64_t                count = string.count < most ? string.count : most;
+    count = count < MOST_BYTES / string.size ? count : MOST_BYTES / string.size;
+    size_t size = count * string.size;
+    if (count < 2 || !move_bytes(pid, &registers, string, bytes, size))
         return 0;
-    for (size_t i = 0; i < count; i++)
-        memcpy(elements + i * size, &registers.rax, size);
-    int     file = open_memory(pid);
-    ssize_t written = pwrite(file, elements, count * size, (off_t)registers.rdi);
-    (void)close(file);
-    if (written != (ssize_t)(count * size))
-        return 0;
-    registers.rdi += count * size;
+    registers.rdi += size;
+    registers.rsi += string.copies ? size : 0;
     registers.rcx -= count;
     set_registers(pid, &registers);
     return (unsigned)count;
@@ -354,7 +371,7 @@ static enum walk step_on(pid_t pid, const struct way *way, const struct end *end
     for (unsigned i = 0; i < way->steps; i++) {
         if (is_end(end, place.address, place.call) && ++ends == end->times)
             return WALK_MISSED;
-        i += fill(pid, way->steps - i - 1);
+        i += do_string(pid, way->steps - i - 1);
         if (!stepper_step(pid))
             return WALK_DIED;
         place = stepper_place(pid);

@@ -211,11 +211,14 @@ static void run_process(struct trace *trace, const struct cell *cell, const stru
     options_of(options, sizeof options, cell, region);
     report_context(options);
     work_prepare();
-    trial_prepare(cell, settings->alone);
-    for (int i = 0; i < WARM_UP; i++)
-        trial_record(NULL, cell, region);
-    if (trace->count == 0 || (settings->sample == 0 && !settings->alone))
+    /* the fork server that a pool begins with takes the same way each time, later ones do not */
+    bool whole_server = region->kind == REGION_SERVER && settings->sample == 0;
+    trial_prepare(cell, settings->alone || whole_server);
+    if (trace->count == 0 || (settings->sample == 0 && !settings->alone)) {
+        for (int i = 0; i < WARM_UP; i++)
+            trial_record(NULL, cell, region);
         trial_record(trace, cell, region);
+    }
     trial_end_pool();
     if (settings->map)
         trace_print(trace);

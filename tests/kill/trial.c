@@ -24,7 +24,6 @@
 #include "inside.h"
 #include "report.h"
 
-#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -34,6 +33,7 @@ static unsigned long turn; /* counts trials: what can be done in two ways altern
 static unsigned      in_pool;
 static unsigned      since_haste;
 static bool          alone;
+static pid_t         last_server = -1;
 
 void trial_prepare(const struct cell *cell, bool each_alone)
 {
@@ -73,12 +73,6 @@ static void execute_one(enum work_kind kind)
     work_await(work_submit(host_pool(), kind));
 }
 
-/* Without a look at its end: nobody follows it, and it runs nothing. */
-static void kill_plainly(pid_t worker)
-{
-    (void)kill(worker, SIGKILL);
-}
-
 /* What a worker executed before decides which way it takes.  A new one gets a number first, as one that
  * has survived a trial has had. */
 static void warm_up(const struct region *region)
@@ -93,7 +87,7 @@ static pid_t begin_task(const struct cell *cell, const struct region *region)
     unsigned idle = has_gate(cell) ? cell->workers - 1 : cell->workers;
     if (region->warm) {
         warm_up(region);
-        inside_await_idle(idle, -1);
+        inside_await_idle(idle);
     }
     pid_t victim = inside_youngest();
     stop_at_wake_up(victim, SYS_futex, false);
@@ -107,11 +101,13 @@ static pid_t begin_task(const struct cell *cell, const struct region *region)
 
 static pid_t begin_start(void)
 {
+    if (inside_is_fresh(inside_youngest()))
+        execute_one(WORK_NUMBER); /* else its death, and the victim's, delay the next birth */
     pid_t server = inside_server();
     int   error = stepper_seize(server, true);
     if (error < 0)
         give_up("PTRACE_SEIZE of the fork server: %s", strerror(-error));
-    kill_plainly(inside_youngest()); /* it is replaced */
+    inside_kill(inside_youngest()); /* it is replaced */
     pid_t victim = stepper_await_birth(server);
     if (victim < 0)
         give_up("the fork server made no worker");
@@ -123,7 +119,7 @@ static pid_t begin_server(void)
 {
     pid_t victim = inside_server();
     stop_at_wake_up(victim, SYS_ppoll, true);
-    kill_plainly(inside_youngest()); /* wakes it */
+    inside_kill(inside_youngest()); /* wakes it */
     if (!stepper_await_wake_up(victim))
         give_up("the fork server died at its wake-up");
     return victim;
@@ -135,13 +131,15 @@ static void have_workers(const struct cell *cell, const struct region *region)
     bool fresh = region->kind == REGION_TASK && !region->warm;
     if (host_pool() == NULL)
         host_begin_pool(cell->workers);
-    inside_await_idle(cell->workers, -1);
-    if (region->kind == REGION_SERVER)
+    inside_await_idle(cell->workers);
+    if (region->kind == REGION_SERVER) {
+        inside_await_server(last_server);
         inside_renew_wards(cell->workers);
+    }
     pid_t youngest = inside_youngest();
     if (fresh && !inside_is_fresh(youngest)) {
-        kill_plainly(youngest);
-        inside_await_idle(cell->workers, youngest);
+        inside_kill(youngest);
+        inside_await_idle(cell->workers);
     }
     inside_forget_past();
 }
@@ -210,6 +208,8 @@ static void kill_among_tasks(const struct cell *cell, const struct region *regio
     /* read last: it stands still, and the rest of the pool does not change what it runs */
     const pp_task *lost = stopped ? inside_running(victim) : NULL;
     (void)stepper_kill(victim);
+    if (region->kind == REGION_SERVER)
+        last_server = victim;
     if (holds_manager(region))
         inside_release_manager();
     if (gate && !early)
