@@ -70,24 +70,26 @@ int pp_send_message(int socket, const void *data, size_t size, const int *fds, s
     return sent < 0 ? -errno : 0;
 }
 
-/* Before anything else is done with what arrived. */
-static void note_descriptors(struct msghdr *message)
+/* What arrived with a message; the kernel puts no more into one. */
+struct arrived {
+    int    fds[PP_MAX_DESCRIPTORS];
+    size_t count;
+};
+
+static void list_descriptors(struct msghdr *message, struct arrived *arrived)
 {
     for (struct cmsghdr *h = CMSG_FIRSTHDR(message); h != NULL; h = CMSG_NXTHDR(message, h)) {
         if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
             continue;
-        size_t arrived = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < arrived; i++) {
-            int fd = -1;
-            memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof fd);
-            pp_own_note(fd);
-        }
+        size_t size = h->cmsg_len - CMSG_LEN(0);
+        memcpy(arrived->fds + arrived->count, CMSG_DATA(h), size);
+        arrived->count += size / sizeof(int);
     }
 }
 
 /* One message, its descriptors noted: bytes or -errno.  Who waits for descriptors would hold up every
  * fork of a fork server, so nobody may. */
-static ssize_t receive(int socket, struct msghdr *message, int flags)
+static ssize_t receive(int socket, struct msghdr *message, int flags, struct arrived *arrived)
 {
     bool     noting = (flags & MSG_DONTWAIT) != 0;
     ssize_t  received = 0;
@@ -100,56 +102,36 @@ static ssize_t receive(int socket, struct msghdr *message, int flags)
     while (pp_interrupted(received, &times));
     error = -errno;
     if (received >= 0)
-        note_descriptors(message);
+        list_descriptors(message, arrived);
+    for (size_t i = 0; i < arrived->count; i++)
+        pp_own_note(arrived->fds[i]);
     if (noting)
         (void)pp_own_end(-1);
     return received < 0 ? error : received;
 }
 
-/* Move what arrived into fds; more than there is room for is closed and counted as overflow. */
-static bool take_descriptors(struct msghdr *message, int *fds, size_t room, size_t *count)
-{
-    bool overflow = false;
-    *count = 0;
-    for (struct cmsghdr *h = CMSG_FIRSTHDR(message); h != NULL; h = CMSG_NXTHDR(message, h)) {
-        if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t arrived = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < arrived; i++) {
-            int fd = -1;
-            memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof fd);
-            if (*count < room)
-                fds[(*count)++] = fd;
-            else {
-                pp_close(&fd);
-                overflow = true;
-            }
-        }
-    }
-    return overflow;
-}
-
 ssize_t pp_receive_message(int socket, void *data, size_t size, int *fds, size_t *fd_count,
                            int flags)
 {
-    struct iovec  part = {.iov_base = data, .iov_len = size};
-    union control control;
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
-    ssize_t       received = receive(socket, &message, flags);
+    struct iovec   part = {.iov_base = data, .iov_len = size};
+    union control  control;
+    struct msghdr  message = {.msg_iov = &part,
+                              .msg_iovlen = 1,
+                              .msg_control = control.bytes,
+                              .msg_controllen = sizeof control.bytes};
+    struct arrived arrived = {.count = 0};
+    ssize_t        received = receive(socket, &message, flags, &arrived);
     if (received < 0)
         return received;
     size_t room = fd_count != NULL ? *fd_count : 0;
-    size_t count = 0;
-    bool   overflow = take_descriptors(&message, fds, room, &count);
     /* MSG_CTRUNC alone: there was room, but the process has no descriptor left */
-    if (overflow || (message.msg_flags & MSG_TRUNC) != 0) {
-        pp_close_all(fds, count);
+    if (arrived.count > room || (message.msg_flags & MSG_TRUNC) != 0) {
+        pp_close_all(arrived.fds, arrived.count);
         return -EBADMSG;
     }
+    if (arrived.count > 0)
+        memcpy(fds, arrived.fds, arrived.count * sizeof(int));
     if (fd_count != NULL)
-        *fd_count = count;
+        *fd_count = arrived.count;
     return received;
 }

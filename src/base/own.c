@@ -10,6 +10,11 @@
  * its parent's, are forgotten with the first use - it may have closed those descriptors long ago, and
  * have others under their numbers.  A child of pp_hidden_fork reads them before.
  *
+ * Any thread writes any of these.  Orders: a bit is written between the acquire of enter and the release
+ * of the count, both read-modify-writes, so whoever reads FORKING alone has all of them; a thread that
+ * enters after a thaw has what was done while all was frozen.  The bits themselves need no order.
+ * `noted` publishes that the parent's bits are gone.
+ *
  * Invariant: while FORKING is set and no holder is counted, a descriptor's bit is set if and only if
  * the library holds it.  Numbers above LIMIT have no bit.
  */
@@ -48,19 +53,20 @@ static void wake_all(_Atomic uint32_t *holders)
 /* Count this thread in, or claim the fork; neither while another one has claimed it. */
 static void enter(_Atomic uint32_t *holders, uint32_t as)
 {
-    uint32_t seen = atomic_load(holders);
+    uint32_t seen = atomic_load_explicit(holders, memory_order_relaxed);
     for (;;) {
         if ((seen & FORKING) != 0) {
             wait_while(holders, seen);
-            seen = atomic_load(holders);
-        } else if (atomic_compare_exchange_weak(holders, &seen, seen + as))
+            seen = atomic_load_explicit(holders, memory_order_relaxed);
+        } else if (atomic_compare_exchange_weak_explicit(
+                       holders, &seen, seen + as, memory_order_acquire, memory_order_relaxed))
             return;
     }
 }
 
 static void release(_Atomic uint32_t *holders)
 {
-    if (atomic_fetch_sub(holders, 1) == FORKING + 1)
+    if (atomic_fetch_sub_explicit(holders, 1, memory_order_release) == FORKING + 1)
         wake_all(holders);
 }
 
@@ -68,24 +74,24 @@ static void freeze(_Atomic uint32_t *holders)
 {
     uint32_t seen = 0;
     enter(holders, FORKING);
-    while ((seen = atomic_load(holders)) != FORKING)
+    while ((seen = atomic_load_explicit(holders, memory_order_acquire)) != FORKING)
         wait_while(holders, seen);
 }
 
 static void thaw(_Atomic uint32_t *holders)
 {
-    atomic_store(holders, 0);
+    atomic_store_explicit(holders, 0, memory_order_release);
     wake_all(holders);
 }
 
 static void forget_parents(struct pp_lineage *here)
 {
     freeze(&here->holders);
-    if (!atomic_load(&here->noted)) {
-        unsigned used = atomic_exchange(&words_used, 0);
+    if (!atomic_load_explicit(&here->noted, memory_order_relaxed)) {
+        unsigned used = atomic_exchange_explicit(&words_used, 0, memory_order_relaxed);
         for (unsigned i = 0; i < used; i++)
-            atomic_store(&bits[i], 0);
-        atomic_store(&here->noted, true);
+            atomic_store_explicit(&bits[i], 0, memory_order_relaxed);
+        atomic_store_explicit(&here->noted, true, memory_order_release);
     }
     thaw(&here->holders);
 }
@@ -93,7 +99,7 @@ static void forget_parents(struct pp_lineage *here)
 static int open_book(struct pp_lineage **here)
 {
     int error = pp_lineage_here(here);
-    if (error == 0 && !atomic_load(&(*here)->noted))
+    if (error == 0 && !atomic_load_explicit(&(*here)->noted, memory_order_acquire))
         forget_parents(*here);
     return error;
 }
@@ -113,18 +119,21 @@ static uint64_t bit_of(int fd)
 void pp_own_note(int fd)
 {
     unsigned word = (unsigned)fd / WORD_BITS;
-    unsigned used = atomic_load(&words_used);
+    unsigned used = atomic_load_explicit(&words_used, memory_order_relaxed);
     if (!has_bit(fd))
         return;
-    while (used <= word && !atomic_compare_exchange_weak(&words_used, &used, word + 1))
+    while (used <= word &&
+           !atomic_compare_exchange_weak_explicit(&words_used, &used, word + 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
         ;
-    atomic_fetch_or(&bits[word], bit_of(fd));
+    atomic_fetch_or_explicit(&bits[word], bit_of(fd), memory_order_relaxed);
 }
 
 static void forget(int fd)
 {
     if (has_bit(fd))
-        atomic_fetch_and(&bits[(unsigned)fd / WORD_BITS], ~bit_of(fd));
+        atomic_fetch_and_explicit(&bits[(unsigned)fd / WORD_BITS], ~bit_of(fd),
+                                  memory_order_relaxed);
 }
 
 /* --------------------------------------------------------------------------- callers */
@@ -192,9 +201,9 @@ static bool among(const int *keep, size_t count, int fd)
 
 void pp_own_close_inherited(const int *keep, size_t count)
 {
-    unsigned used = atomic_load(&words_used);
+    unsigned used = atomic_load_explicit(&words_used, memory_order_relaxed);
     for (unsigned i = 0; i < used; i++) {
-        uint64_t left = atomic_load(&bits[i]);
+        uint64_t left = atomic_load_explicit(&bits[i], memory_order_relaxed);
         for (; left != 0; left &= left - 1) {
             int fd = (int)(i * WORD_BITS) + __builtin_ctzll(left);
             if (!among(keep, count, fd))

@@ -310,25 +310,42 @@ static void give_to_idle(struct pp_pool *pool)
     }
 }
 
+/* What it runs has begun a while ago, if its word is true: it may be longer than those before. */
+static bool is_held_up(const struct pp_worker *worker, int64_t now)
+{
+    struct pp_result *result = pp_box_result(worker->box, worker->head);
+    int64_t           began = atomic_load_explicit(&result->began, memory_order_relaxed);
+    return pp_mailbox_state(result, worker->head) == PP_SLOT_RUNNING && began <= now &&
+           (uint64_t)now - (uint64_t)began > WAKE_NS;
+}
+
+/* May a short task go behind what this worker has?  One that sleeps has done all, and is idle then.  It
+ * is looked through as often as it can have done what keeps it busy. */
+static bool keeps_up(struct pp_pool *pool, struct pp_worker *worker, unsigned most, int64_t now)
+{
+    bool awake = pp_worker_awake(worker);
+    if (!awake || worker->inflight >= most || now - worker->looked_at > WAKE_NS) {
+        pp_pool_harvest(pool, worker);
+        worker->looked_at = now;
+        worker->slow = worker->slow || (worker->inflight > 0 && is_held_up(worker, now));
+    }
+    return awake && !worker->slow && worker->inflight > 0 && worker->inflight < most;
+}
+
 /* While one worker keeps up with short tasks, waking another costs more than it gives. */
 static void give_to_awake(struct pp_pool *pool)
 {
-    if (pool->mean_run < 0 || pool->mean_run > WAKE_NS / 4 || pool->queue.count == 0 ||
-        pp_list_empty(&pool->busy))
+    if (pool->mean_run < 0 || pool->mean_run > WAKE_NS / 4 || pool->queue.count == 0)
         return;
-    int64_t         enough = WAKE_NS / (pool->mean_run + 1);
-    unsigned        most = enough < PP_RING / 2 ? (unsigned)enough : PP_RING / 2;
-    struct pp_list *next = NULL;
+    int64_t  now = pp_queue_first(&pool->queue)->queued_at; /* or before: it looks less often */
+    int64_t  enough = WAKE_NS / (pool->mean_run + 1);
+    unsigned most = enough < PP_RING / 2 ? (unsigned)enough : PP_RING / 2;
     struct pp_list *link = pool->busy.next;
     for (int i = 0; i < BUSY_TRIES && link != &pool->busy && pool->queue.count > 0; i++) {
         struct pp_worker *worker = PP_CONTAINER(link, struct pp_worker, link);
-        next = link->next;
-        bool awake = pp_worker_awake(worker);
-        if (!awake || worker->inflight >= most)
-            pp_pool_harvest(pool, worker); /* one that sleeps has done all, and is idle then */
-        if (awake && worker->inflight > 0 && worker->inflight < most)
+        link = link->next; /* looking through it may move it to the idle ones */
+        if (keeps_up(pool, worker, most, now))
             pp_pool_refill(pool, worker);
-        link = next;
     }
 }
 

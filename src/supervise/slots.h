@@ -67,8 +67,9 @@ struct pp_worker {
     struct pp_sent sent[PP_RING];
     uint64_t       request_used; /* granules, a bit each */
     uint64_t       result_used;
-    uint64_t       rung_for; /* the last ticket that was out when it was woken */
-    uint16_t       arming;   /* makes each arming of the bell another value */
+    uint64_t       rung_for;  /* the last ticket that was out when it was woken */
+    int64_t        looked_at; /* when its tray was last looked through before it was given more */
+    uint16_t       arming;    /* makes each arming of the bell another value */
     bool           armed;
     bool           ready;     /* it has been READY */
     bool           slow;      /* nothing is queued behind its task */

@@ -58,22 +58,22 @@ struct pp_task {
     atomic_bool           claimed; /* by the pool that accepts it: two may be asked at once */
     bool                  use_pool_callbacks;
     bool                  blocking;
-    bool                  timed;    /* counted among those that may need a timer */
-    bool                  no_retry; /* it was cancelled */
-    bool          holds_home; /* references it: whoever refers to the task may outlive the pool */
-    uint16_t      flags;      /* enum pp_request_flags */
-    uint64_t      id;
-    uint64_t      order; /* of acceptance: FIFO among equals */
-    int           priority;
-    unsigned      max_retries;
-    unsigned      attempts; /* begun so far */
-    pp_result_fn *callback;
-    pp_exception_fn *exception_callback;
-    void            *userdata;
-    int64_t          timeout; /* ns; 0: none */
-    int64_t          retry_delay;
-    struct pp_timer  timer; /* time limit while SENT, next attempt while DELAYED */
-    struct pp_list   waiters;
+    bool                  timed;      /* counted among those that may need a timer */
+    bool                  no_retry;   /* it was cancelled */
+    bool                  holds_home; /* has a reference of it */
+    uint16_t              flags;      /* enum pp_request_flags */
+    uint64_t              id;
+    uint64_t              order; /* of acceptance: FIFO among equals */
+    int                   priority;
+    unsigned              max_retries;
+    unsigned              attempts; /* begun so far */
+    pp_result_fn         *callback;
+    pp_exception_fn      *exception_callback;
+    void                 *userdata;
+    int64_t               timeout; /* ns; 0: none */
+    int64_t               retry_delay;
+    struct pp_timer       timer; /* time limit while SENT, next attempt while DELAYED */
+    struct pp_list        waiters;
 
     struct pp_target      target;
     uint64_t              payload_size;

@@ -177,7 +177,6 @@ _Noreturn void pp_worker_main(const struct pp_birth *birth, const struct pp_setu
     self = (struct pp_worker_self){.bell = move_up(birth->bell),
                                    .socket = move_up(birth->socket),
                                    .slot = birth->slot,
-                                   .patience = PP_PATIENCE,
                                    .ticket = PP_FIRST_TICKET};
     int error = prepare_process(&self, birth);
     if (pp_receive_message(self.socket, &go, sizeof go, NULL, NULL, 0) != (ssize_t)sizeof go ||

@@ -64,8 +64,6 @@ struct pp_call {
     struct pp_bytes  collected; /* PP_REQUEST_MAP: the results of the items so far */
 };
 
-enum { PP_PATIENCE = 128 }; /* at the beginning */
-
 struct pp_worker_self {
     struct pp_tray        *tray;
     struct pp_box         *box;

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Turns of the spin before a sleep: some microseconds, and some tens of them. */
 enum { SPINS_MIN = 64, SPINS_MAX = 1024 };
 
 static void relax(void)
@@ -70,10 +71,12 @@ static bool sleep_until_rung(struct pp_worker_self *self)
 }
 
 /* A request that comes within a moment is worth waiting for without sleeping, since a sleep costs the
- * host a system call and us the way back.  How long: twice as long as after the last success, half as
- * long as after the last failure. */
+ * host a system call and us the way back.  How long a moment is, doubles when a request came late in
+ * it, and halves when none came. */
 static bool spin_for_request(struct pp_worker_self *self)
 {
+    if (self->patience < SPINS_MIN)
+        self->patience = SPINS_MIN;
     for (unsigned spins = 0; spins < self->patience; spins++) {
         if (claim_next(self) == PP_CLAIM_YES) {
             if (spins > self->patience / 4 && self->patience < SPINS_MAX)
@@ -83,8 +86,7 @@ static bool spin_for_request(struct pp_worker_self *self)
         self->now = 0; /* what comes now comes later than that */
         relax();
     }
-    if (self->patience > SPINS_MIN)
-        self->patience /= 2;
+    self->patience /= 2;
     return false;
 }
 
