@@ -5,6 +5,7 @@
  *     gap=MICROSECONDS   pause before each task; 0: the next follows at once, while the worker may
  *                        still spin
  */
+#include "calls.h"
 #include "measure.h"
 
 #include <procpool.h>
@@ -15,15 +16,10 @@ static struct knob knobs[] = {[TASKS] = {"tasks", 1000}, [GAP] = {"gap", 1000}};
 
 static int next(pp_call *call)
 {
-    const void *data = NULL;
-    size_t      size = 0;
-    uint64_t    number = 0;
-    int         error = pp_call_bytes(call, &data, &size);
-    if (error < 0 || size != sizeof number)
-        return error < 0 ? error : -EINVAL;
-    memcpy(&number, data, sizeof number);
+    uint64_t number = 0;
+    int      error = take_number(call, &number, sizeof number);
     number++;
-    return pp_call_return_bytes(call, &number, sizeof number);
+    return error < 0 ? error : pp_call_return_bytes(call, &number, sizeof number);
 }
 
 static void once(pp_pool *pool, uint64_t number)

@@ -1,6 +1,7 @@
 /*
  * map.c - pp_pool_map over an array of 4-byte items.
  */
+#include "calls.h"
 #include "measure.h"
 
 #include <procpool.h>
@@ -11,15 +12,10 @@ static struct knob knobs[] = {[ITEMS] = {"items", 5000000}, [WORKERS] = {"worker
 
 static int multiply(pp_call *call)
 {
-    const void *data = NULL;
-    size_t      size = 0;
-    uint32_t    number = 0;
-    int         error = pp_call_bytes(call, &data, &size);
-    if (error < 0 || size != sizeof number)
-        return error < 0 ? error : -EINVAL;
-    memcpy(&number, data, sizeof number);
+    uint32_t number = 0;
+    int      error = take_number(call, &number, sizeof number);
     number *= 3;
-    return pp_call_return_bytes(call, &number, sizeof number);
+    return error < 0 ? error : pp_call_return_bytes(call, &number, sizeof number);
 }
 
 int main(int argc, char **argv)

@@ -5,6 +5,7 @@
  *     daemonize=1   the callbacks run in the library's thread, not in the submitting one
  *     threads=N     N threads submit at once
  */
+#include "calls.h"
 #include "measure.h"
 
 #include <procpool.h>
@@ -19,15 +20,10 @@ static struct knob knobs[] = {
 
 static int multiply_bytes(pp_call *call)
 {
-    const void *data = NULL;
-    size_t      size = 0;
-    uint64_t    number = 0;
-    int         error = pp_call_bytes(call, &data, &size);
-    if (error < 0 || size != sizeof number)
-        return error < 0 ? error : -EINVAL;
-    memcpy(&number, data, sizeof number);
+    uint64_t number = 0;
+    int      error = take_number(call, &number, sizeof number);
     number *= 3;
-    return pp_call_return_bytes(call, &number, sizeof number);
+    return error < 0 ? error : pp_call_return_bytes(call, &number, sizeof number);
 }
 
 static int multiply_format(pp_call *call)

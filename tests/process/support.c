@@ -93,6 +93,23 @@ void assert_number(const pp_value *value, int expected)
     assert_int_equal(number, expected);
 }
 
+int result_number(const pp_task *task)
+{
+    int number = 0;
+    assert_int_equal(pp_value_unpack(pp_task_result(task), "i", &number), 0);
+    return number;
+}
+
+pid_t worker_of(pp_pool *pool)
+{
+    pp_task *task = queue_function(pool, return_pid, NULL);
+    assert_ends(task, PP_DONE);
+    pid_t pid = result_number(task);
+    assert_int_equal(pp_task_worker_pid(task), pid);
+    pp_task_unref(task);
+    return pid;
+}
+
 double now(void)
 {
     struct timespec moment;

@@ -43,6 +43,10 @@ int             make_pool(void **state);
 int             drop_pool(void **state);
 pp_task        *run_in_the_pool(pp_task *task, pp_state state);
 
+/* What a task returned as "i"; the worker that executes a task of this pool now. */
+int   result_number(const pp_task *task);
+pid_t worker_of(pp_pool *pool);
+
 /* That value is "i". */
 void assert_number(const pp_value *value, int expected);
 

@@ -92,23 +92,6 @@ static int die_by_exit(pp_call *call)
 
 /* -------------------------------------------------------------------------- helpers */
 
-static int result_number(const pp_task *task)
-{
-    int number = 0;
-    assert_int_equal(pp_value_unpack(pp_task_result(task), "i", &number), 0);
-    return number;
-}
-
-static pid_t worker_of(pp_pool *pool)
-{
-    pp_task *task = queue_function(pool, return_pid, NULL);
-    assert_ends(task, PP_DONE);
-    pid_t pid = result_number(task);
-    assert_int_equal(pp_task_worker_pid(task), pid);
-    pp_task_unref(task);
-    return pid;
-}
-
 struct expected {
     pp_pool *pool;
     unsigned idle;

@@ -7,6 +7,7 @@
  * (test_environment.c: SIGCHLD handled, ignored, and what one waitpid(-1) finds.
  *  test_forked_children.c: a child that uses what it inherited.)
  */
+#include "sanitized.h"
 #include "support.h"
 
 #include <errno.h>
@@ -20,13 +21,6 @@
 #include <unistd.h>
 
 /* A sanitizer's fork and signals take many times as long. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#endif
 #ifdef SANITIZED
 enum { TIMES = 1 };
 #else
@@ -36,12 +30,6 @@ enum { TIMES = 2 };
 enum { LARGE = 200 * 1000, MANY = 60 };
 
 static unsigned char large[LARGE];
-
-/* cmocka would go on with the other tests in the child. */
-static void failures_are_the_end(void)
-{
-    (void)setenv("CMOCKA_TEST_ABORT", "1", 1);
-}
 
 static int return_length(pp_call *call)
 {
@@ -201,7 +189,6 @@ static void work_in_a_storm(void *unused)
     pthread_t self = pthread_self();
     pthread_t threads[2];
     (void)unused;
-    failures_are_the_end();
     (void)sigaction(SIGUSR1, &(struct sigaction){.sa_handler = count_signal}, NULL);
     (void)sigaction(SIGUSR2,
                     &(struct sigaction){.sa_handler = count_signal, .sa_flags = SA_RESTART}, NULL);
@@ -253,7 +240,6 @@ static void work_beside_a_collector(void *unused)
     int       hold[2];
     pthread_t thread;
     (void)unused;
-    failures_are_the_end();
     assert_int_equal(pipe(hold), 0);
     pid_t last = fork(); /* the collector waits for this one, too, and ends with it */
     if (last == 0) {
@@ -327,7 +313,6 @@ static void work_while_forking(void *unused)
     enum { THREADS = 3 };
     pthread_t threads[THREADS];
     (void)unused;
-    failures_are_the_end();
     memset(large, 1, sizeof large);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, fork_all_the_time, NULL), 0);

@@ -22,13 +22,6 @@ static int gate_then_pid(pp_call *call)
     return return_pid(call);
 }
 
-static int result_number(const pp_task *task)
-{
-    int number = 0;
-    assert_int_equal(pp_value_unpack(pp_task_result(task), "i", &number), 0);
-    return number;
-}
-
 /* Nobody else is to be killed: a worker whose fork server died has another parent. */
 static bool is_fork_server(pid_t pid)
 {

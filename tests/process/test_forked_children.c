@@ -3,6 +3,7 @@
  * in a forked child of that process every function says -ECHILD (or nothing) and touches nothing,
  * and the child may have a pool of its own.
  */
+#include "sanitized.h"
 #include "support.h"
 
 #include <errno.h>
@@ -12,14 +13,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define THREADS_ARE_WATCHED
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define THREADS_ARE_WATCHED
-#endif
 
 struct parents {
     pp_pool *pool;

@@ -7,6 +7,7 @@
  *  daemons.  test_environment.c: exit.)
  */
 #include "own_memory.h"
+#include "sanitized.h"
 #include "support.h"
 
 #include <errno.h>
@@ -21,14 +22,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#endif
 
 static const pp_start_method methods[] = {PP_START_FORKSERVER, PP_START_SPAWN};
 

@@ -10,6 +10,7 @@
  * (mappings); a memfd takes no quota of a mounted file system, so a full one cannot be made here.
  * ENOSPC of each call is injected by tests/faults.
  */
+#include "sanitized.h"
 #include "support.h"
 
 #include <errno.h>
@@ -20,14 +21,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#endif
 
 /* ThreadSanitizer has a thread of its own in each process. */
 #ifdef SANITIZED

@@ -65,15 +65,6 @@ static void start_tasks(pp_pool *pool, pp_task **tasks, int count)
         gate_await(&the_gate);
 }
 
-static pid_t worker_of(pp_pool *pool)
-{
-    pp_task *task = queue_function(pool, return_null, NULL);
-    assert_ends(task, PP_DONE);
-    pid_t pid = pp_task_worker_pid(task);
-    pp_task_unref(task);
-    return pid;
-}
-
 static int set_up(void **state)
 {
     (void)state;

@@ -168,23 +168,13 @@ static void a_time_limit_does_not_count_the_wait_in_the_queue(void **state)
     pp_pool_destroy(pool);
 }
 
-static int bring_worker_pid(pp_pool *pool)
-{
-    int      pid = 0;
-    pp_task *task = queue_function(pool, return_pid, NULL);
-    assert_ends(task, PP_DONE);
-    assert_int_equal(pp_value_unpack(pp_task_result(task), "i", &pid), 0);
-    pp_task_unref(task);
-    return pid;
-}
-
 static void a_time_limit_does_not_count_what_passes_before_the_worker_begins(void **state)
 {
     pp_task_options options = PP_TASK_OPTIONS_INIT;
     (void)state;
     options.timeout = 0.2;
     pp_pool *pool = pool_of(1, 1);
-    int      pid = bring_worker_pid(pool);
+    int      pid = worker_of(pool);
     assert_int_equal(kill(pid, SIGSTOP), 0);
     pp_task *task = queue_function(pool, return_pid, &options);
     assert_int_equal(pp_task_wait(task, 3 * options.timeout), -ETIMEDOUT);

@@ -7,6 +7,7 @@
  * (test_worker_process.c: what a worker of a single pool holds.)
  */
 #include "processes.h"
+#include "sanitized.h"
 #include "support.h"
 
 #include <errno.h>
@@ -18,14 +19,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define THREADS_ARE_WATCHED
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define THREADS_ARE_WATCHED
-#endif
 
 enum { MOST = 1024 };
 
@@ -73,22 +66,6 @@ static unsigned count_of(pid_t pid)
     look_at(pid, &view);
     assert_true(view.count > 0);
     return view.count;
-}
-
-static int number_of(const pp_task *task)
-{
-    int number = 0;
-    assert_int_equal(pp_value_unpack(pp_task_result(task), "i", &number), 0);
-    return number;
-}
-
-static pid_t worker_of(pp_pool *pool)
-{
-    pp_task *task = queue_function(pool, return_pid, NULL);
-    assert_ends(task, PP_DONE);
-    pid_t pid = number_of(task);
-    pp_task_unref(task);
-    return pid;
 }
 
 static pp_pool *pool_started_by(pp_start_method method, unsigned size)
@@ -342,7 +319,7 @@ static void workers_of_a_tasks_pool_hold_nothing_of_the_tasks_worker(void **stat
     pp_pool     *pool = pool_of(1, 1);
     pp_task     *task = queue_function(pool, count_in_inner_worker, NULL);
     assert_ends(task, PP_DONE);
-    assert_int_equal(number_of(task), alone.worker);
+    assert_int_equal(result_number(task), alone.worker);
     pp_task_unref(task);
     pp_pool_destroy(pool);
 }

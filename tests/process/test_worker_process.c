@@ -2,6 +2,7 @@
  * test_worker_process.c - the process of a worker: it holds nothing that it must not have, stands what
  * a task does to it, and comes into being whatever the threads of the host are doing.
  */
+#include "sanitized.h"
 #include "support.h"
 
 #include <errno.h>
@@ -15,14 +16,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED
-#endif
 
 static void handle(int number)
 {
