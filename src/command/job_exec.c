@@ -1,30 +1,52 @@
 /*
- * job_exec.c - worker side: start the command, capture it, tell how it ended.
+ * job_exec.c - worker side: start the command, pass on what it writes, tell how it ended.
  *
- * The command gets /dev/null as standard input, a pipe as standard output and one as standard
- * error, default signals, and a process group of its own, so that a `kill 0` in a script does not
- * reach the worker.  When the task runs out of time the pool ends the worker and everything that
- * descends from it: nothing needs to be done here.
+ * When does an output end?  When the last process that holds the pipe has closed it, as in a
+ * shell's command substitution: a background process that the command left behind with these
+ * pipes may still write, and nothing that it writes is lost.  So `sh -c 'daemon &'` keeps its
+ * task running until the daemon closes its output; who does not want that redirects it.  The
+ * time limit of the task covers the wait, and ends the background process too.
+ *
+ * The soft limit is SIGALRM of the library.  It is blocked outside of ppoll, so none gets lost
+ * between the look at it and the sleep.  When the task runs out of time the pool ends the worker and
+ * everything that descends from it: nothing needs to be done here.
  */
 #define _GNU_SOURCE
 #include "job_exec.h"
 
-#include "capture.h"
+#include "program.h"
+#include "relay.h"
+#include "spawn.h"
 #include "text.h"
+#include "words.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+struct cmd_job_settings cmd_job_settings;
+
 enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
+/* A command on its way. */
+struct running {
+    pp_call *call;
+    uint64_t ordinal;
+    pid_t    pid;
+    int      fds[3]; /* standard output, standard error, pidfd; -1: at its end */
+    bool     softened;
+};
+
+enum { OUT, ERR, PROCESS, WATCHED };
+
 /* The words as the vector that exec wants; it points into `data`.  To be freed. */
-static char **make_vector(const char *data, size_t size)
+static char **make_vector(char *data, size_t size)
 {
     size_t count = 0;
     for (size_t i = 0; i < size; i++)
@@ -35,57 +57,10 @@ static char **make_vector(const char *data, size_t size)
     if (vector == NULL)
         return NULL;
     for (size_t i = 0; i < count; i++) {
-        vector[i] = (char *)(uintptr_t)data; /* exec only reads them */
+        vector[i] = data;
         data += strlen(data) + 1;
     }
     return vector;
-}
-
-static int prepare_attributes(posix_spawnattr_t *attributes)
-{
-    sigset_t none, defaults;
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGTERM);
-    sigaddset(&defaults, SIGPIPE);
-    sigaddset(&defaults, SIGALRM);
-    sigaddset(&defaults, SIGCHLD);
-    int error = posix_spawnattr_setsigmask(attributes, &none);
-    if (error == 0)
-        error = posix_spawnattr_setsigdefault(attributes, &defaults);
-    if (error == 0)
-        error = posix_spawnattr_setpgroup(attributes, 0);
-    if (error == 0)
-        error =
-            posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                                     POSIX_SPAWN_SETPGROUP);
-    return error;
-}
-
-/* 0, or a positive errno: of exec too, which posix_spawn reports. */
-static int spawn(pid_t *pid, char *const *vector, int out, int err)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t          attributes;
-    int                        error = posix_spawn_file_actions_init(&actions);
-    if (error != 0)
-        return error;
-    error = posix_spawnattr_init(&attributes);
-    if (error == 0) {
-        error = prepare_attributes(&attributes);
-        if (error == 0)
-            error = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-        if (error == 0)
-            error = posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
-        if (error == 0)
-            error =
-                posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        if (error == 0)
-            error = posix_spawnp(pid, vector[0], &actions, &attributes, vector, environ);
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
 }
 
 /* A pipe whose ends are above the standard descriptors, so that placing one of them does not
@@ -93,18 +68,91 @@ static int spawn(pid_t *pid, char *const *vector, int out, int err)
 static int open_pipe(int ends[2])
 {
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return -errno;
+        return errno;
     for (int i = 0; i < 2; i++) {
         if (ends[i] > STDERR_FILENO)
             continue;
         int high = fcntl(ends[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-        int error = -errno;
+        int error = errno;
         close(ends[i]);
         ends[i] = high;
         if (high < 0) {
             close(ends[1 - i]);
             return error;
         }
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------- while it runs */
+
+static struct cmd_relay_record record; /* one at a time, and too large for the stack's taste */
+
+static int send_record(const struct running *job, enum cmd_relay_kind kind, size_t length)
+{
+    record.head = (struct cmd_relay_head){.ordinal = job->ordinal,
+                                          .attempt = pp_call_attempt(job->call),
+                                          .kind = (uint16_t)kind,
+                                          .length = (uint16_t)length};
+    return cmd_relay_send(&record);
+}
+
+static int announce(const struct running *job)
+{
+    struct cmd_relay_begin begin = {.pid = job->pid, .slot = pp_call_worker(job->call) + 1};
+    if (!cmd_job_settings.announce)
+        return 0;
+    memcpy(record.data, &begin, sizeof begin);
+    return send_record(job, CMD_RELAY_BEGIN, sizeof begin);
+}
+
+static void close_watched(struct running *job, int which)
+{
+    if (job->fds[which] >= 0)
+        close(job->fds[which]);
+    job->fds[which] = -1;
+}
+
+/* One read of an output: 0 or -errno. */
+static int pass_on(struct running *job, int which)
+{
+    ssize_t n = read(job->fds[which], record.data, sizeof record.data);
+    if (n < 0)
+        return errno == EINTR || errno == EAGAIN ? 0 : -errno;
+    if (n == 0) {
+        close_watched(job, which);
+        return 0;
+    }
+    return send_record(job, which == OUT ? CMD_RELAY_OUT : CMD_RELAY_ERR, (size_t)n);
+}
+
+static void soften(struct running *job)
+{
+    if (job->softened || !pp_call_cancelled(job->call))
+        return;
+    job->softened = true;
+    kill(-job->pid, cmd_job_settings.soft_signal); /* gone already: nothing to do */
+}
+
+/* Until both outputs are at their ends and the process has ended.  0 or -errno. */
+static int watch(struct running *job, const sigset_t *mask)
+{
+    while (job->fds[OUT] >= 0 || job->fds[ERR] >= 0 || job->fds[PROCESS] >= 0) {
+        struct pollfd ready[WATCHED];
+        for (int i = 0; i < WATCHED; i++) /* -1 once closed: poll passes over it */
+            ready[i] = (struct pollfd){.fd = job->fds[i], .events = POLLIN};
+        int error = ppoll(ready, WATCHED, NULL, mask) < 0 ? -errno : 0;
+        if (error < 0 && error != -EINTR)
+            return error;
+        soften(job);
+        for (int i = OUT; i <= ERR && error == 0; i++) {
+            if (ready[i].revents != 0)
+                error = pass_on(job, i);
+        }
+        if (error < 0 && error != -EINTR)
+            return error;
+        if (error == 0 && ready[PROCESS].revents != 0)
+            close_watched(job, PROCESS);
     }
     return 0;
 }
@@ -119,83 +167,114 @@ static int reap(pid_t pid)
     return status;
 }
 
-/* Run it to its end.  0; a positive errno: it was not started; negative: it was, and then
- * something else failed. */
-static int run_command(char *const *vector, int *status, struct cmd_capture captures[2])
+/* ------------------------------------------------------------ begin to end */
+
+/* 0 or a positive errno. */
+static int start(struct running *job, char *const *vector)
 {
-    int   out[2], err[2];
-    pid_t pid = -1;
-    int   error = open_pipe(out);
-    if (error < 0)
-        return -error;
+    char path[PATH_MAX];
+    int  out[2], err[2];
+    int  error = -cmd_program_find(path, sizeof path, vector[0]);
+    if (error == 0)
+        error = open_pipe(out);
+    if (error != 0)
+        return error;
     error = open_pipe(err);
-    if (error < 0) {
-        close(out[0]);
-        close(out[1]);
-        return -error;
-    }
-    error = spawn(&pid, vector, out[1], err[1]);
-    close(out[1]);
-    close(err[1]);
     if (error != 0) {
         close(out[0]);
-        close(err[0]);
+        close(out[1]);
         return error;
     }
-    int captured = cmd_capture_both((int[2]){out[0], err[0]}, captures);
-    if (captured < 0)
-        kill(-pid, SIGKILL);
-    int reaped = reap(pid);
-    *status = reaped;
-    return captured < 0 ? captured : reaped < 0 ? reaped : 0;
+    struct cmd_spawn what = {path, vector, out[1], err[1], &cmd_job_settings.limits};
+    error = cmd_spawn(&job->pid, &job->fds[PROCESS], &what);
+    close(out[1]);
+    close(err[1]);
+    job->fds[OUT] = out[0];
+    job->fds[ERR] = err[0];
+    if (error != 0) {
+        close_watched(job, OUT);
+        close_watched(job, ERR);
+    }
+    return error;
+}
+
+/* Run it to its end.  0; a positive errno: it was not started; negative: it was, and then
+ * something else failed. */
+static int run_command(struct running *job, char *const *vector, int *status)
+{
+    sigset_t alarm, before;
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    if (sigprocmask(SIG_BLOCK, &alarm, &before) < 0)
+        return errno;
+    int error = start(job, vector);
+    if (error == 0) {
+        error = announce(job);
+        if (error == 0)
+            error = watch(job, &before);
+        if (error < 0)
+            kill(-job->pid, SIGKILL);
+        for (int i = 0; i < WATCHED; i++)
+            close_watched(job, i);
+        *status = reap(job->pid);
+        error = error == 0 && *status < 0 ? *status : error;
+    }
+    (void)sigprocmask(SIG_SETMASK, &before, NULL); /* it was valid before */
+    return error;
 }
 
 /* exec refused: the same words and status as from a shell.  Not for every errno: a lack of
  * memory or processes may have passed by the next attempt. */
-static int return_not_started(pp_call *call, const char *name, int error)
+static int return_not_started(const struct running *job, const char *name, int error)
 {
     if (error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE)
-        return pp_call_raise(call, error, "SpawnError", "cannot start a process: %s",
+        return pp_call_raise(job->call, error, "SpawnError", "cannot start a process: %s",
                              strerrordesc_np(error));
     char quoted[256];
-    char message[512];
+    int  code = error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
     cmd_quote(quoted, sizeof quoted, name, strlen(name));
-    int n = snprintf(message, sizeof message, "procpool: %s: %s\n", quoted,
+    int n = snprintf(record.data, sizeof record.data, "procpool: %s: %s\n", quoted,
                      error == ENOENT ? "command not found" : strerrordesc_np(error));
-    int code = error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
-    return pp_call_return(call, "iyy", W_EXITCODE(code, 0), "", (size_t)0, message, (size_t)n);
+    int sent = send_record(job, CMD_RELAY_ERR, (size_t)n);
+    if (sent < 0)
+        return sent;
+    return pp_call_return(job->call, "ib", W_EXITCODE(code, 0), false);
+}
+
+static int execute(struct running *job, char *const *vector, unsigned attempts)
+{
+    int status = 0;
+    int error = run_command(job, vector, &status);
+    if (error > 0)
+        return return_not_started(job, vector[0], error);
+    if (error < 0)
+        return pp_call_raise(job->call, -error, "OutputError", "cannot read the output: %s",
+                             strerrordesc_np(-error));
+    if (status != 0 && pp_call_attempt(job->call) < attempts) {
+        char reason[80];
+        cmd_describe_status(reason, sizeof reason, status);
+        return pp_call_raise(job->call, ECANCELED, "JobFailed", "%s", reason);
+    }
+    return pp_call_return(job->call, "ib", status, job->softened);
 }
 
 int cmd_job_exec(pp_call *call)
 {
-    static struct cmd_capture captures[2]; /* kept from task to task: one at a time */
-    unsigned                  attempts = 0;
-    const void               *data = NULL;
-    size_t                    size = 0;
-    int                       error = pp_call_args(call, "uy", &attempts, &data, &size);
+    struct running job = {.call = call, .fds = {-1, -1, -1}};
+    unsigned       attempts = 0;
+    const void    *data = NULL, *slots = NULL;
+    size_t         size = 0, slot_bytes = 0;
+    int            error =
+        pp_call_args(call, "Uuyy", &job.ordinal, &attempts, &data, &size, &slots, &slot_bytes);
     if (error < 0)
         return error;
-    char **vector = make_vector(data, size);
+    char  *words = cmd_words_fill(data, size, slots, slot_bytes, pp_call_worker(call) + 1, &size);
+    char **vector = words != NULL ? make_vector(words, size) : NULL;
     if (vector == NULL)
-        return pp_call_raise(call, ENOMEM, "MemoryError", "no memory for the arguments");
-
-    int status = 0;
-    error = run_command(vector, &status, captures);
-    if (error > 0) {
-        error = return_not_started(call, vector[0], error);
-    } else if (error < 0) {
-        error = pp_call_raise(call, -error, "CaptureError", "cannot read the output: %s",
-                              strerrordesc_np(-error));
-    } else if (status != 0 && pp_call_attempt(call) < attempts) {
-        char reason[80];
-        cmd_describe_status(reason, sizeof reason, status);
-        error = pp_call_raise(call, ECANCELED, "JobFailed", "%s", reason);
-    } else {
-        error = pp_call_return(call, "iyy", status, captures[0].data, captures[0].size,
-                               captures[1].data, captures[1].size);
-    }
+        error = pp_call_raise(call, ENOMEM, "MemoryError", "no memory for the arguments");
+    else
+        error = execute(&job, vector, attempts);
     free(vector);
-    cmd_capture_trim(&captures[0]);
-    cmd_capture_trim(&captures[1]);
+    free(words);
     return error;
 }

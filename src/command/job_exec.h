@@ -4,10 +4,21 @@
 #ifndef CMD_JOB_EXEC_H
 #define CMD_JOB_EXEC_H
 
+#include "options.h"
 #include "procpool.h"
 
-/* Arguments "uy": the number of attempts that the task has, the words (template.h).
- * Result "iyy": status of waitpid, what stood on standard output, and on standard error.
+/* What is the same for all jobs: set before the pool is made, and copied into its workers. */
+struct cmd_job_settings {
+    struct cmd_limits limits;
+    int               soft_signal;
+    bool              announce; /* send CMD_RELAY_BEGIN */
+};
+
+extern struct cmd_job_settings cmd_job_settings;
+
+/* Arguments "Uuyy": the job's ordinal, the number of attempts that the task has, the words (words.h)
+ * and where the number of the worker goes.
+ * Result "ib": status of waitpid; was the soft signal sent?  The output goes by relay.h.
  * Exceptions: an attempt that failed and is not the last one; no process or no memory. */
 int cmd_job_exec(pp_call *call);
 

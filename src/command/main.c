@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,12 +45,24 @@ static int version(void)
     return say(text);
 }
 
+/* Text that was made. */
+static int say_made(char *text)
+{
+    int status = text != NULL ? say(text) : CMD_EXIT_TROUBLE;
+    if (text == NULL)
+        cmd_error("no memory");
+    free(text);
+    return status;
+}
+
 static int help(int argc, char **argv)
 {
     if (argc < 2)
         return say(cmd_help);
     if (strcmp(argv[1], "run") == 0)
-        return say(cmd_help_run);
+        return say_made(cmd_help_run());
+    if (strcmp(argv[1], "options") == 0)
+        return say_made(cmd_help_options());
     cmd_error("help: unknown command '%s'; see 'procpool --help'", argv[1]);
     return CMD_EXIT_USAGE;
 }
@@ -58,9 +71,10 @@ static int run(int argc, char **argv)
 {
     struct cmd_options options;
     int                status = cmd_options_parse(&options, argc, argv);
-    if (status != 0)
-        return status;
-    return options.help ? say(cmd_help_run) : cmd_run(&options);
+    if (status == 0)
+        status = options.help ? say_made(cmd_help_run()) : cmd_run(&options);
+    cmd_options_free(&options);
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -1,197 +1,338 @@
 /*
- * options.c - the command line of `procpool run`: parsed, checked, and its errors worded.
+ * options.c - the command line of `procpool run`: split into options, command and sources, and
+ * checked as a whole.
  *
- *     run [OPTIONS] COMMAND ARGUMENTS... ::: INPUTS...
+ *     run [OPTIONS] COMMAND ARGUMENTS... [::: INPUTS...] [:::: FILES...] [:::+ INPUTS...] ...
  *
  * Our options end at the first word that is none ('+' of getopt), so those of COMMAND are left
- * alone.  The first `:::` ends the command.  Another one, and `::::`, are refused: they are
- * kept for several sources of inputs.
+ * alone.  The first separator ends the command.
  */
 #define _GNU_SOURCE
 #include "options.h"
 
+#include "option_values.h"
 #include "text.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-static const char SEPARATOR[] = ":::", FILE_SEPARATOR[] = "::::";
+enum { LONG_ONLY = 256, MAX_OPTIONS = 64 };
 
-static const double MAX_TIMEOUT = 1e9;
+/* ------------------------------------------------------------- one option */
 
-static unsigned online_cpus(void)
+static int code(size_t row)
 {
-    cpu_set_t set;
-    int       count = 0;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        count = CPU_COUNT(&set);
+    return cmd_option_table[row].letter != 0 ? cmd_option_table[row].letter : LONG_ONLY + (int)row;
+}
+
+static const struct cmd_option *row_of(int option)
+{
+    for (size_t i = 0; i < cmd_option_count; i++) {
+        if (code(i) == option)
+            return &cmd_option_table[i];
+    }
+    return option == 'P' ? row_of('j') : NULL; /* as xargs and parallel call it, too */
+}
+
+/* What getopt_long wants, from the table. */
+static void make_getopt(struct option *longs, char *letters)
+{
+    *letters++ = '+';
+    *letters++ = ':';
+    *letters++ = 'P';
+    *letters++ = ':';
+    for (size_t i = 0; i < cmd_option_count; i++) {
+        const struct cmd_option *row = &cmd_option_table[i];
+        *longs++ = (struct option){row->name, row->parse != NULL ? required_argument : no_argument,
+                                   NULL, code(i)};
+        if (row->letter != 0)
+            *letters++ = row->letter;
+        if (row->letter != 0 && row->parse != NULL)
+            *letters++ = ':';
+    }
+    *longs = (struct option){0};
+    *letters = '\0';
+}
+
+static void complain_unknown(const char *shown, const char *word)
+{
+    char        name[64] = "";
+    const char *hint = NULL;
+    if (strncmp(word, "--", 2) == 0 && strcspn(word + 2, "=") < sizeof name) {
+        memcpy(name, word + 2, strcspn(word + 2, "="));
+        hint = cmd_suggest(name);
+    }
+    if (hint != NULL)
+        cmd_error("run: unknown option '%s'; did you mean %s? See 'procpool run --help'", shown,
+                  hint);
     else
-        count = (int)sysconf(_SC_NPROCESSORS_ONLN); /* more CPUs than a cpu_set_t holds */
-    if (count < 1)
-        return 1;
-    return count > CMD_MAX_JOBS ? CMD_MAX_JOBS : (unsigned)count;
+        cmd_error("run: unknown option '%s'; see 'procpool run --help'", shown);
 }
-
-static int parse_number(unsigned *number, const char *option, const char *text, unsigned min,
-                        unsigned max)
-{
-    char *end = NULL;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < min ||
-        value > max) {
-        cmd_error("run: %s: '%s' is not a number between %u and %u", option, text, min, max);
-        return CMD_EXIT_USAGE;
-    }
-    *number = (unsigned)value;
-    return 0;
-}
-
-/* Seconds in a unit, or 0. */
-static double unit(const char *name)
-{
-    static const struct {
-        const char *name;
-        double      seconds;
-    } units[] = {
-        {"", 1}, {"s", 1}, {"ms", 1e-3}, {"m", 60}, {"h", 3600}, {"d", 86400},
-    };
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (strcmp(name, units[i].name) == 0)
-            return units[i].seconds;
-    }
-    return 0;
-}
-
-static int parse_time(double *seconds, const char *option, const char *text)
-{
-    size_t digits = strspn(text, "0123456789."); /* strtod takes "inf" and "0x1" as well */
-    char  *end = NULL;
-    double value = digits > 0 ? strtod(text, &end) : 0;
-    double scale = digits > 0 && end == text + digits ? unit(end) : 0;
-    if (scale == 0 || value * scale > MAX_TIMEOUT) {
-        cmd_error("run: %s: '%s' is not a time like 10, 1.5s, 500ms, 2m or 1h", option, text);
-        return CMD_EXIT_USAGE;
-    }
-    *seconds = value * scale;
-    return 0;
-}
-
-/* Options without a letter: -t and -r have other meanings in xargs and parallel. */
-enum { OPTION_TIMEOUT = 256, OPTION_RETRIES, OPTION_PLUGIN, OPTION_FUNCTION };
-
-static const struct option long_options[] = {
-    {"jobs", required_argument, NULL, 'j'},
-    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
-    {"retries", required_argument, NULL, OPTION_RETRIES},
-    {"keep-order", no_argument, NULL, 'k'},
-    {"plugin", required_argument, NULL, OPTION_PLUGIN},
-    {"function", required_argument, NULL, OPTION_FUNCTION},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
 
 /* getopt has refused something; `word` is the one that it was looking at. */
 static int complain(int kind, const char *word)
 {
-    char shown[128];
-    char one[3] = {'-', (char)optopt, '\0'};
-    bool is_long = strncmp(word, "--", 2) == 0;
-    bool is_ours = optopt != 0 && strchr("jkh", optopt) != NULL;
+    char                     shown[128];
+    char                     one[3] = {'-', (char)optopt, '\0'};
+    bool                     is_long = strncmp(word, "--", 2) == 0;
+    const struct cmd_option *row = optopt != 0 ? row_of(optopt) : NULL;
     if (!is_long)
         word = one;
     cmd_printable(shown, sizeof shown, word, strlen(word));
-    if (kind == ':')
-        cmd_error("run: %s: a value is missing", shown);
-    else if (is_long && (is_ours || optopt >= OPTION_TIMEOUT))
+    if (kind == ':' && row != NULL)
+        cmd_error("run: %s: a value is missing: %s %s", shown, shown, row->value);
+    else if (is_long && row != NULL)
         cmd_error("run: %s: takes no value", shown);
     else
-        cmd_error("run: unknown option '%s'; see 'procpool run --help'", shown);
+        complain_unknown(shown, word);
     return CMD_EXIT_USAGE;
 }
 
 static int apply(struct cmd_options *options, int option, const char *word)
 {
-    switch (option) {
-    case 'j':
-        return parse_number(&options->jobs, "--jobs", optarg, 1, CMD_MAX_JOBS);
-    case OPTION_TIMEOUT:
-        return parse_time(&options->timeout, "--timeout", optarg);
-    case OPTION_RETRIES:
-        return parse_number(&options->retries, "--retries", optarg, 0, CMD_MAX_RETRIES);
-    case 'k':
-        options->keep_order = true;
-        return 0;
-    case OPTION_PLUGIN:
-        options->plugin = optarg;
-        return 0;
-    case OPTION_FUNCTION:
-        options->function = optarg;
-        return 0;
-    case 'h':
-        options->help = true;
-        return 0;
-    default:
+    const struct cmd_option *row = row_of(option);
+    if (row == NULL || option == ':' || option == '?')
         return complain(option, word);
-    }
+    void *target = (char *)options + row->offset;
+    if (row->parse != NULL)
+        return row->parse(target, optarg, row);
+    *(bool *)target = true;
+    return 0;
 }
 
-static int split(struct cmd_options *options, int count, char *const *words)
+/* --------------------------------------------------------------- sources */
+
+static const struct separator {
+    const char *word;
+    bool        files, linked;
+} separators[] = {
+    {":::", false, false},
+    {"::::", true, false},
+    {":::+", false, true},
+    {"::::+", true, true},
+};
+
+static const struct separator *separator_of(const char *word)
 {
-    int at = 0;
-    while (at < count && strcmp(words[at], SEPARATOR) != 0)
-        at++;
-    options->command = words;
-    options->command_count = (size_t)at;
-    if (at < count) {
-        options->inputs = words + at + 1;
-        options->input_count = (size_t)(count - at - 1);
+    for (size_t i = 0; i < sizeof separators / sizeof separators[0]; i++) {
+        if (strcmp(word, separators[i].word) == 0)
+            return &separators[i];
     }
-    for (int i = 0; i < count; i++) {
-        if (strcmp(words[i], FILE_SEPARATOR) == 0 || (i > at && strcmp(words[i], SEPARATOR) == 0)) {
-            cmd_error("run: another '%s': only one ':::' is supported", words[i]);
-            return CMD_EXIT_USAGE;
-        }
+    return NULL;
+}
+
+static size_t words_until_separator(char *const *words, size_t count)
+{
+    size_t at = 0;
+    while (at < count && separator_of(words[at]) == NULL)
+        at++;
+    return at;
+}
+
+static void add_files(struct cmd_options *options, char *const *files, size_t count, bool linked)
+{
+    for (size_t i = 0; i < count; i++)
+        options->sources[options->source_count++] =
+            (struct cmd_source_spec){.file = files[i], .linked = linked};
+}
+
+static int add_source(struct cmd_options *options, const struct separator *separator,
+                      char *const *words, size_t count)
+{
+    if (separator->linked && options->source_count == 0) {
+        cmd_error("run: '%s' goes with a source before it, and there is none; type '%s'",
+                  separator->word, separator->files ? "::::" : ":::");
+        return CMD_EXIT_USAGE;
+    }
+    if (separator->files && count == 0) {
+        cmd_error("run: '%s' without a file", separator->word);
+        return CMD_EXIT_USAGE;
+    }
+    if (separator->files)
+        add_files(options, words, count, separator->linked);
+    else
+        options->sources[options->source_count++] =
+            (struct cmd_source_spec){.words = words, .count = count, .linked = separator->linked};
+    return 0;
+}
+
+static int split(struct cmd_options *options, size_t count, char *const *words)
+{
+    size_t at = words_until_separator(words, count);
+    options->command = words;
+    options->command_count = at;
+    options->sources = calloc(count + options->files.count + 1, sizeof *options->sources);
+    if (options->sources == NULL) {
+        cmd_error("run: no memory");
+        return CMD_EXIT_USAGE;
+    }
+    add_files(options, options->files.items, options->files.count, false);
+    while (at < count) {
+        const struct separator *separator = separator_of(words[at++]);
+        size_t                  length = words_until_separator(words + at, count - at);
+        int                     status = add_source(options, separator, words + at, length);
+        if (status != 0)
+            return status;
+        at += length;
     }
     return 0;
 }
 
+/* --------------------------------------------------- options that need others */
+
+static bool has_columns(const struct cmd_options *options)
+{
+    return options->csv && options->colsep != NULL;
+}
+
+static bool limits_in_plugin(const struct cmd_options *options)
+{
+    return options->plugin != NULL &&
+           (options->limits.memory > 0 || options->limits.files > 0 || options->limits.cpu > 0);
+}
+
+static bool plugin_alone(const struct cmd_options *options)
+{
+    return options->plugin != NULL && options->function == NULL;
+}
+
+static bool function_alone(const struct cmd_options *options)
+{
+    return options->plugin == NULL && options->function != NULL;
+}
+
+static bool json_without_plugin(const struct cmd_options *options)
+{
+    return options->json_lines && options->plugin == NULL;
+}
+
+static bool json_columns(const struct cmd_options *options)
+{
+    return options->json_lines && (options->csv || options->colsep != NULL || options->header ||
+                                   options->source_count > 1);
+}
+
+static bool shell_plugin(const struct cmd_options *options)
+{
+    return options->shell && !options->retry_failed && options->plugin != NULL;
+}
+
+static bool dry_plugin(const struct cmd_options *options)
+{
+    return options->dry_run && options->plugin != NULL;
+}
+
+static bool resume_without_log(const struct cmd_options *options)
+{
+    return (options->resume || options->resume_failed || options->retry_failed) &&
+           options->joblog == NULL;
+}
+
+static bool several_resumes(const struct cmd_options *options)
+{
+    return options->resume + options->resume_failed + options->retry_failed > 1;
+}
+
+static bool retry_with_inputs(const struct cmd_options *options)
+{
+    return options->retry_failed &&
+           (options->command_count > 0 || options->source_count > 0 || options->plugin != NULL);
+}
+
+static bool no_command(const struct cmd_options *options)
+{
+    return options->plugin == NULL && options->command_count == 0 && !options->shell &&
+           !options->retry_failed;
+}
+
+static bool json_and_lines(const struct cmd_options *options)
+{
+    return options->json && (options->line_buffer || options->tag);
+}
+
+static bool soft_behind_hard(const struct cmd_options *options)
+{
+    return options->timeout > 0 && options->soft_timeout.seconds >= options->timeout;
+}
+
+static bool delay_without_retries(const struct cmd_options *options)
+{
+    return options->retry_delay > 0 && options->retries == 0;
+}
+
+static bool two_delimiters(const struct cmd_options *options)
+{
+    return options->null && options->delimiter > 0;
+}
+
+static const struct {
+    bool (*applies)(const struct cmd_options *);
+    const char *message;
+} mistakes[] = {
+    {plugin_alone, "--plugin needs --function NAME"},
+    {function_alone, "--function needs --plugin FILE"},
+    {json_without_plugin, "--json-lines is for a function: it needs --plugin and --function"},
+    {json_columns, "--json-lines takes whole lines of one source: no --csv, --colsep or --header"},
+    {shell_plugin, "--shell is for a command, and --plugin calls a function: one of the two"},
+    {dry_plugin, "--dry-run is for a command, and --plugin calls a function"},
+    {limits_in_plugin,
+     "--max-memory, --max-cpu and --max-files are for a command, not for --plugin"},
+    {has_columns, "--csv and --colsep: one of the two"},
+    {two_delimiters, "--null and --delimiter: one of the two"},
+    {resume_without_log, "--resume, --resume-failed and --retry-failed need --joblog FILE"},
+    {several_resumes, "--resume, --resume-failed, --retry-failed: one of them"},
+    {retry_with_inputs, "--retry-failed takes commands and inputs from the job log: give neither"},
+    {json_and_lines, "--json has the output in its events: no --line-buffer and no --tag"},
+    {soft_behind_hard, "--soft-timeout is not before --timeout"},
+    {delay_without_retries, "--retry-delay needs --retries N"},
+    {no_command, "no command; see 'procpool run --help'"},
+};
+
 static int check(const struct cmd_options *options)
 {
-    if (options->plugin != NULL && options->function == NULL)
-        cmd_error("run: --plugin needs --function NAME");
-    else if (options->plugin == NULL && options->function != NULL)
-        cmd_error("run: --function needs --plugin FILE");
-    else if (options->plugin != NULL && options->command_count > 0)
-        cmd_error("run: a command, '%s', and --plugin: one of the two; inputs stand after ':::'",
-                  options->command[0]);
-    else if (options->plugin == NULL && options->command_count == 0)
-        cmd_error("run: no command; see 'procpool run --help'");
-    else
+    for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
+        if (!mistakes[i].applies(options))
+            continue;
+        cmd_error("run: %s", mistakes[i].message);
+        return CMD_EXIT_USAGE;
+    }
+    if (options->plugin == NULL || options->command_count == 0)
         return 0;
+    cmd_error("run: a command, '%s', and --plugin: one of the two; inputs stand after ':::'",
+              options->command[0]);
     return CMD_EXIT_USAGE;
 }
 
 int cmd_options_parse(struct cmd_options *options, int argc, char **argv)
 {
-    *options = (struct cmd_options){.jobs = online_cpus()};
+    struct option longs[MAX_OPTIONS];
+    char          letters[2 * MAX_OPTIONS];
+    unsigned      cpus = cmd_online_cpus();
+    *options = (struct cmd_options){.jobs = {cpus, cpus}, .delimiter = -1};
+    make_getopt(longs, letters);
     opterr = 0;
     optind = 0; /* glibc: begin anew, with the '+' that follows */
     for (;;) {
         int         at = optind > 0 ? optind : 1;
         const char *word = at < argc ? argv[at] : "";
-        int         option = getopt_long(argc, argv, "+:j:kh", long_options, NULL);
+        int         option = getopt_long(argc, argv, letters, longs, NULL);
         if (option == -1)
             break;
         int status = apply(options, option, word);
         if (status != 0 || options->help)
             return status;
     }
-    int status = split(options, argc - optind, argv + optind);
+    int status = split(options, (size_t)(argc - optind), argv + optind);
+    options->shell |= options->retry_failed; /* the log has shell lines */
     return status != 0 ? status : check(options);
+}
+
+void cmd_options_free(struct cmd_options *options)
+{
+    free(options->sources);
+    free(options->files.items);
+    free(options->environment.items);
 }

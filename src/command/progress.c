@@ -5,8 +5,8 @@
  * goes on; a change moves it to a tenth of a second after the last drawing.  Output of tasks
  * erases the line first, and the line comes back with the timer.
  *
- * Where standard error is not a terminal that can rewrite a line, a whole line is written every ten
- * seconds, for logs; a short run writes none.
+ * Where standard error is not a terminal that can rewrite a line, nothing is written unless it was
+ * asked for: then a whole line every ten seconds, for logs; a short run writes none.
  */
 #include "progress.h"
 
@@ -41,11 +41,15 @@ static void set_timer(const struct cmd_progress *progress, double when)
     timerfd_settime(progress->timer, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
-void cmd_progress_open(struct cmd_progress *progress, struct cmd_sink *sink, double begun)
+void cmd_progress_open(struct cmd_progress *progress, struct cmd_sink *sink, double begun,
+                       bool asked)
 {
-    *progress = (struct cmd_progress){.sink = sink, .timer = -1, .begun = begun, .last = begun};
     const char *terminal = getenv("TERM");
-    progress->lines = terminal == NULL || strcmp(terminal, "dumb") == 0 || !sink->terminal;
+    bool        dumb = terminal == NULL || strcmp(terminal, "dumb") == 0 || !sink->terminal;
+    *progress = (struct cmd_progress){
+        .sink = sink, .timer = -1, .begun = begun, .last = begun, .lines = dumb};
+    if (dumb && !asked)
+        return;
     progress->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (progress->lines && progress->timer >= 0)
         set_timer(progress, begun + LINE_INTERVAL);
@@ -79,22 +83,40 @@ static void put_line(struct cmd_progress *progress, const char *line, int length
     cmd_sink_put(progress->sink, "\033[K", 3);
 }
 
-void cmd_progress_draw(struct cmd_progress *progress, const struct cmd_counts *counts,
-                       unsigned running)
+/* ", 42%, ETA 1:05" when the number of inputs is known, and something has ended. */
+static void add_eta(char *line, size_t size, uint64_t all, uint64_t total, double rate)
 {
-    uint64_t expirations;
-    if (read(progress->timer, &expirations, sizeof expirations) < 0)
-        return; /* set anew meanwhile */
+    size_t used = strlen(line);
+    if (total < all || all == 0 || rate <= 0)
+        return;
+    uint64_t left = (uint64_t)((double)(total - all) / rate + 0.5);
+    unsigned percent = (unsigned)((double)all * 100 / (double)total);
+    if (left < 3600)
+        snprintf(line + used, size - used, ", %u%%, ETA %u:%02u", percent, (unsigned)left / 60,
+                 (unsigned)left % 60);
+    else if (left < UINT64_C(1000) * 3600)
+        snprintf(line + used, size - used, ", %u%%, ETA %u:%02u:%02u", percent,
+                 (unsigned)left / 3600, (unsigned)left / 60 % 60, (unsigned)left % 60);
+}
+
+void cmd_progress_draw(struct cmd_progress *progress, const struct cmd_counts *counts,
+                       unsigned running, uint64_t total)
+{
+    uint64_t        expirations;
+    ssize_t         n = read(progress->timer, &expirations, sizeof expirations);
     const uint64_t *ended = counts->ended;
     double          now = cmd_now();
-    double          rate = (double)cmd_counts_all(counts) / (now - progress->begun);
+    uint64_t        all = cmd_counts_all(counts);
+    double          rate = (double)all / (now - progress->begun);
     char            line[256];
-    int             n = snprintf(line, sizeof line,
-                                 "%llu done, %llu failed, %llu timed out, %llu lost, %u running, %.*f tasks/s",
-                                 (unsigned long long)ended[CMD_DONE], (unsigned long long)ended[CMD_FAILED],
-                                 (unsigned long long)ended[CMD_TIMED_OUT], (unsigned long long)ended[CMD_LOST],
-                                 running, rate < 100 ? 1 : 0, rate);
-    put_line(progress, line, n);
+    (void)n; /* drawn without the timer: it has not rung */
+    snprintf(line, sizeof line,
+             "%llu done, %llu failed, %llu timed out, %llu lost, %u running, %.*f tasks/s",
+             (unsigned long long)ended[CMD_DONE], (unsigned long long)ended[CMD_FAILED],
+             (unsigned long long)ended[CMD_TIMED_OUT], (unsigned long long)ended[CMD_LOST], running,
+             rate < 100 ? 1 : 0, rate);
+    add_eta(line, sizeof line, all, total, rate);
+    put_line(progress, line, (int)strlen(line));
     cmd_sink_flush(progress->sink);
     progress->drawn = !progress->lines;
     progress->soon = false;

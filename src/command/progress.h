@@ -1,11 +1,11 @@
 /*
- * progress.h - one line on a terminal, rewritten at most ten times a second; elsewhere a line now and
- * then.
+ * progress.h - one line on a terminal, rewritten at most ten times a second; elsewhere, if asked for,
+ * a line now and then.
  */
 #ifndef CMD_PROGRESS_H
 #define CMD_PROGRESS_H
 
-#include "outcome.h"
+#include "job.h"
 #include "sink.h"
 
 struct cmd_progress {
@@ -22,12 +22,14 @@ struct cmd_counts {
     uint64_t ended[CMD_ENDS];
 };
 
-void cmd_progress_open(struct cmd_progress *progress, struct cmd_sink *sink, double begun);
+/* `asked`: even where there is no terminal. */
+void cmd_progress_open(struct cmd_progress *progress, struct cmd_sink *sink, double begun,
+                       bool asked);
 /* Something has changed: draw before long, where there is a terminal. */
 void cmd_progress_touch(struct cmd_progress *progress);
-/* The timer was readable: draw. */
+/* The timer was readable, or the terminal has another size: draw.  `total` inputs, 0: not known. */
 void cmd_progress_draw(struct cmd_progress *progress, const struct cmd_counts *counts,
-                       unsigned running);
+                       unsigned running, uint64_t total);
 /* Make way for other output. */
 void cmd_progress_erase(struct cmd_progress *progress);
 void cmd_progress_close(struct cmd_progress *progress);

@@ -1,123 +1,214 @@
 /*
- * report.c - results to standard output and standard error, whole and in the order asked for.
+ * report.c - jobs that have ended, in the order asked for.
  *
- * What a task wrote is written when the task has ended, in one go: its standard output, then its
- * standard error, so the outputs of two tasks never mix.  With keep-order a job that ended before
- * an older one is held, with its result, in a ring that is indexed by its number; the ring
- * cannot overflow because no job is started that would be `window` ahead of the oldest.
+ * What a job wrote is shown when it has ended, in one go: its standard output, then its standard
+ * error, so the outputs of two jobs never mix.  With keep-order a job that ended before an older one
+ * is held, with its output, in a ring that is indexed by its ordinal; the ring cannot overflow
+ * because no job is started that would be `window` ahead of the oldest.
+ *
+ * With line-buffer whole lines are shown as they come - with keep-order those of the oldest job.
+ *
+ * The line of the job log is the last thing: a log never has a job whose output is lost.
  */
 #define _GNU_SOURCE
 #include "report.h"
 
+#include "events.h"
+#include "results.h"
+#include "show.h"
 #include "text.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Results held for an older job: above this nothing is started until it has ended. */
 static const size_t MAX_HELD_BYTES = 256UL * 1024 * 1024;
 
-enum { MAX_REASON = 512, MAX_SHOWN_INPUT = 160 };
+enum { FORGET = 64 * 1024, KEPT_FOR_SUMMARY = 4096 };
 
-static ssize_t write_to_sink(void *sink, const char *data, size_t size)
+/* ------------------------------------------------------------- open, close */
+
+static void latch(struct cmd_report *report, int error, const char *what)
 {
-    cmd_sink_put(sink, data, size); /* latches its error */
-    return (ssize_t)size;
+    if (error >= 0 || report->error < 0)
+        return;
+    report->error = error;
+    report->failed = what;
 }
 
-int cmd_report_open(struct cmd_report *report, struct cmd_sink *out, struct cmd_sink *err,
-                    struct cmd_progress *progress, bool is_command, uint64_t keep_order)
+static int open_log(struct cmd_report *report)
 {
-    *report = (struct cmd_report){.out = out,
-                                  .err = err,
-                                  .progress = progress,
-                                  .is_command = is_command,
-                                  .window = keep_order};
-    report->json = fopencookie(out, "w", (cookie_io_functions_t){.write = write_to_sink});
-    if (report->json == NULL)
-        return -ENOMEM;
-    if (keep_order == 0)
+    const char *name = report->options->joblog;
+    int         error = cmd_joblog_open(&report->log, name);
+    if (error == -EWOULDBLOCK)
+        cmd_error("run: --joblog %s: another run is writing it", name);
+    else if (error < 0)
+        cmd_error("run: --joblog %s: %s", name, strerror(-error));
+    return error;
+}
+
+static int open_results(struct cmd_report *report)
+{
+    report->results = cmd_results_open(report->options->results);
+    if (report->results >= 0)
         return 0;
+    cmd_error("run: --results %s: %s", report->options->results, strerror(-report->results));
+    return report->results;
+}
+
+int cmd_report_open(struct cmd_report *report, const struct cmd_options *options,
+                    uint64_t keep_order)
+{
+    report->options = options;
+    report->is_command = options->plugin == NULL;
+    report->results = -1;
+    report->log.fd = -1;
+    int error = options->joblog != NULL ? open_log(report) : 0;
+    if (error == 0 && options->results != NULL)
+        error = open_results(report);
+    if (error < 0 || keep_order == 0)
+        return error;
     report->held = calloc(keep_order, sizeof *report->held);
-    if (report->held != NULL)
-        return 0;
-    cmd_report_close(report);
-    return -ENOMEM;
+    if (report->held == NULL) {
+        cmd_error("run: no memory");
+        return -ENOMEM;
+    }
+    report->window = keep_order;
+    return 0;
 }
 
-bool cmd_report_has_room(const struct cmd_report *report, uint64_t number)
+void cmd_report_close(struct cmd_report *report)
+{
+    for (uint64_t i = 0; report->held != NULL && i < report->window; i++)
+        cmd_job_free(report->held[i]);
+    free(report->held);
+    report->held = NULL;
+    if (report->results >= 0 && report->options != NULL)
+        close(report->results);
+    cmd_joblog_close(&report->log);
+    cmd_summary_free(&report->summary);
+}
+
+bool cmd_report_has_room(const struct cmd_report *report, uint64_t ordinal)
 {
     return report->window == 0 ||
-           (number - report->next < report->window && report->held_bytes <= MAX_HELD_BYTES);
+           (ordinal - report->next < report->window && report->held_bytes <= MAX_HELD_BYTES);
 }
 
-static bool is_null(const pp_value *value)
+/* ----------------------------------------------------------- while jobs run */
+
+/* May lines of it be shown before it has ended? */
+static bool is_live(const struct cmd_report *report, const struct cmd_job *job)
 {
-    const void *data = NULL;
-    size_t      size = 0;
-    return value == NULL || (pp_value_msgpack(value, &data, &size) == 0 && size == 1 &&
-                             *(const unsigned char *)data == 0xc0);
+    return report->options->line_buffer && (report->window == 0 || job->ordinal == report->next);
 }
 
-/* The result of a function, one line: a string as it is, null not at all, the rest as JSON. */
-static void write_value(struct cmd_report *report, const pp_value *value)
+static struct cmd_sink *sink_of(struct cmd_report *report, enum cmd_stream stream)
 {
-    const char *string = NULL;
-    if (is_null(value))
-        return;
-    if (pp_value_unpack(value, "s", &string) == 0) {
-        cmd_sink_put(report->out, string, strlen(string));
-    } else {
-        int error = pp_value_print(value, report->json);
-        if (fflush(report->json) != 0 || error < 0)
-            report->out->error = report->out->error < 0 ? report->out->error : -EIO;
-    }
-    cmd_sink_put(report->out, "\n", 1);
+    return stream == CMD_OUT ? report->out : report->err;
 }
 
-static void write_job(struct cmd_report *report, const struct cmd_job *job, enum cmd_end end,
-                      const struct cmd_output *output)
+/* The other stream first: both may be the same terminal or file. */
+static struct cmd_sink *turn_to(struct cmd_report *report, enum cmd_stream stream)
 {
-    bool writes = report->is_command ? output->out_size > 0 : end == CMD_DONE;
-    if (output->err_size > 0 || (writes && report->out->terminal))
+    struct cmd_sink *sink = sink_of(report, stream);
+    if (sink->terminal || stream == CMD_ERR)
         cmd_progress_erase(report->progress);
-    if (report->is_command) {
-        cmd_sink_put(report->out, output->out, output->out_size);
-        if (output->err_size > 0) {
-            cmd_sink_flush(report->out); /* both may be the same terminal or file */
-            cmd_sink_put(report->err, output->err, output->err_size);
-            cmd_sink_flush(report->err);
-        }
-    } else if (end == CMD_DONE) {
-        write_value(report, pp_task_result(job->task));
-    }
+    cmd_sink_flush(sink_of(report, stream == CMD_OUT ? CMD_ERR : CMD_OUT));
+    return sink;
 }
 
-static void note_failure(struct cmd_report *report, const struct cmd_job *job, const char *reason)
+static void show_live(struct cmd_report *report, struct cmd_job *job, enum cmd_stream stream)
 {
-    if (report->failure_count++ >= CMD_FAILURES_SHOWN)
+    struct cmd_spool *spool = &job->spools[stream];
+    if (!is_live(report, job) || !cmd_show_has_line(job, stream))
         return;
-    char input[MAX_SHOWN_INPUT];
-    char why[MAX_REASON];
-    cmd_quote(input, sizeof input, job->input, job->length);
-    cmd_printable(why, sizeof why, reason, strlen(reason));
-    char *line = NULL;
-    if (asprintf(&line, "%s: %s", input, why) >= 0)
-        report->failures[report->failure_count - 1] = line;
+    latch(report, cmd_show_lines(turn_to(report, stream), job, stream, report->options->tag),
+          "temporary file");
+    if (spool->filed > 0 || job->written[stream] < FORGET || report->results >= 0)
+        return;
+    size_t shown = (size_t)job->written[stream] - KEPT_FOR_SUMMARY;
+    cmd_spool_drop(spool, shown);
+    job->written[stream] -= shown;
 }
 
-static enum cmd_end count(struct cmd_report *report, const struct cmd_job *job,
-                          struct cmd_output *output)
+static void show_stream(struct cmd_report *report, struct cmd_job *job, enum cmd_stream stream)
 {
-    char         reason[MAX_REASON];
-    enum cmd_end end = cmd_outcome(job, report->is_command, output, reason, sizeof reason);
-    report->counts.ended[end]++;
-    if (end != CMD_DONE && end != CMD_CANCELLED)
-        note_failure(report, job, reason);
+    const struct cmd_options *options = report->options;
+    if (cmd_spool_size(&job->spools[stream]) == job->written[stream])
+        return;
+    latch(report,
+          cmd_show_rest(turn_to(report, stream), job, stream, options->line_buffer, options->tag),
+          "temporary file");
+    if (stream == CMD_ERR)
+        cmd_sink_flush(report->err);
+}
+
+void cmd_report_attempt(struct cmd_report *report, struct cmd_job *job, unsigned attempt)
+{
+    for (int i = 0; i < CMD_STREAMS && is_live(report, job); i++)
+        show_stream(report, job, (enum cmd_stream)i); /* the rest of a line that was begun */
+    cmd_job_begin_attempt(job, attempt);
+}
+
+void cmd_report_began(struct cmd_report *report, struct cmd_job *job)
+{
+    if (report->options->json)
+        latch(report, cmd_event_start(report->out, job), "event");
+}
+
+void cmd_report_wrote(struct cmd_report *report, struct cmd_job *job, enum cmd_stream stream,
+                      const char *data, size_t size)
+{
+    latch(report, cmd_spool_add(&job->spools[stream], data, size), "output in memory");
+    show_live(report, job, stream);
+}
+
+/* --------------------------------------------------------------- their ends */
+
+static void keep(struct cmd_report *report, const struct cmd_job *job, const char *reason)
+{
+    bool ran = job->end != CMD_CANCELLED || job->attempt > 0;
+    if (report->results >= 0 && ran)
+        latch(report, cmd_results_add(report->results, job, reason), report->options->results);
+    if (report->options->json)
+        latch(report, cmd_event_end(report->out, job, reason, report->results < 0), "event");
+    if (report->options->joblog == NULL || job->end == CMD_CANCELLED)
+        return;
+    if (cmd_report_flush(report) < 0 || report->error < 0)
+        return; /* what it wrote is lost: it is not done */
+    cmd_joblog_add(&report->log, job);
+    latch(report, report->log.error, report->log.name);
+}
+
+/* Show and keep a job, in its turn, and free it. */
+static void settle(struct cmd_report *report, struct cmd_job *job)
+{
+    char reason[CMD_MAX_REASON];
+    cmd_job_judge(job, report->is_command, reason, sizeof reason);
+    if (!report->is_command && job->end == CMD_DONE)
+        latch(report, cmd_show_value(job, report->options->json_lines), "output in memory");
+    if (!report->options->json) {
+        show_stream(report, job, CMD_OUT);
+        show_stream(report, job, CMD_ERR);
+    }
+    if (job->end != CMD_DONE && job->end != CMD_CANCELLED)
+        cmd_summary_note(&report->summary, job, reason);
+    keep(report, job, reason);
+    cmd_job_free(job);
+}
+
+static void count(struct cmd_report *report, struct cmd_job *job)
+{
+    char reason[CMD_MAX_REASON];
+    cmd_job_judge(job, report->is_command, reason, sizeof reason);
+    report->counts.ended[job->end]++;
+    if (job->end != CMD_CANCELLED && job->task != NULL)
+        cmd_stats_add(&report->stats, job->ran);
     cmd_progress_touch(report->progress);
-    return end;
 }
 
 static void hold(struct cmd_report *report, struct cmd_job *job)
@@ -126,31 +217,30 @@ static void hold(struct cmd_report *report, struct cmd_job *job)
     const void     *data = NULL;
     if (result == NULL || pp_value_msgpack(result, &data, &job->held) < 0)
         job->held = 0;
+    for (int i = 0; i < CMD_STREAMS; i++)
+        job->held += (size_t)cmd_spool_size(&job->spools[i]);
     report->held_bytes += job->held;
-    report->held[job->number % report->window] = job;
+    report->held[job->ordinal % report->window] = job;
 }
 
 void cmd_report_take(struct cmd_report *report, struct cmd_job *job)
 {
-    struct cmd_output output;
-    enum cmd_end      end = count(report, job, &output);
+    count(report, job);
     if (report->window == 0) {
-        write_job(report, job, end, &output);
-        cmd_job_free(job);
+        settle(report, job);
         return;
     }
     hold(report, job);
     struct cmd_job **oldest;
     while (*(oldest = &report->held[report->next % report->window]) != NULL) {
-        char reason[MAX_REASON];
-        end = cmd_outcome(*oldest, report->is_command, &output, reason, sizeof reason);
-        write_job(report, *oldest, end, &output);
         report->held_bytes -= (*oldest)->held;
-        cmd_job_free(*oldest);
+        settle(report, *oldest);
         *oldest = NULL;
         report->next++;
     }
 }
+
+/* ------------------------------------------------------------ words of ours */
 
 void cmd_report_error(struct cmd_report *report, const char *format, ...)
 {
@@ -173,45 +263,16 @@ int cmd_report_flush(struct cmd_report *report)
     return error < 0 ? error : cmd_sink_flush(report->err);
 }
 
-static void put_line(struct cmd_report *report, const char *line)
+void cmd_report_end(struct cmd_report *report, uint64_t passed_over, double seconds)
 {
-    cmd_sink_put(report->err, line, strlen(line));
-    cmd_sink_put(report->err, "\n", 1);
-}
-
-void cmd_report_summary(struct cmd_report *report, double seconds)
-{
-    const uint64_t *ended = report->counts.ended;
-    char            line[256], cancelled[48] = "";
+    const struct cmd_options *options = report->options;
     cmd_progress_erase(report->progress);
-    for (int i = 0; i < CMD_FAILURES_SHOWN && report->failures[i] != NULL; i++)
-        put_line(report, report->failures[i]);
-    if (report->failure_count > CMD_FAILURES_SHOWN) {
-        snprintf(line, sizeof line, "... and %llu more",
-                 (unsigned long long)(report->failure_count - CMD_FAILURES_SHOWN));
-        put_line(report, line);
-    }
-    if (ended[CMD_CANCELLED] > 0)
-        snprintf(cancelled, sizeof cancelled, ", %llu cancelled",
-                 (unsigned long long)ended[CMD_CANCELLED]);
-    double rate = seconds > 0 ? (double)cmd_counts_all(&report->counts) / seconds : 0;
-    snprintf(line, sizeof line,
-             "%llu done, %llu failed, %llu timed out, %llu lost%s, in %.2f s (%.*f tasks/s)",
-             (unsigned long long)ended[CMD_DONE], (unsigned long long)ended[CMD_FAILED],
-             (unsigned long long)ended[CMD_TIMED_OUT], (unsigned long long)ended[CMD_LOST],
-             cancelled, seconds, rate < 100 ? 1 : 0, rate);
-    put_line(report, line);
+    if (options->json)
+        latch(report, cmd_event_summary(report->out, &report->counts, seconds), "event");
+    cmd_sink_flush(report->out);
+    if (options->stats)
+        cmd_stats_print(&report->stats, report->err);
+    if (!options->quiet)
+        cmd_summary_print(&report->summary, report->err, &report->counts, passed_over, seconds);
     cmd_sink_flush(report->err);
-}
-
-void cmd_report_close(struct cmd_report *report)
-{
-    if (report->json != NULL)
-        fclose(report->json);
-    for (uint64_t i = 0; report->held != NULL && i < report->window; i++)
-        cmd_job_free(report->held[i]);
-    free(report->held);
-    for (int i = 0; i < CMD_FAILURES_SHOWN; i++)
-        free(report->failures[i]);
-    *report = (struct cmd_report){0};
 }

@@ -1,20 +1,25 @@
 /*
  * run.c - `procpool run`: set up, the loop, the exit status.
  *
- * One thread, one poll: on the pool, the inputs, the signals and the timer of the progress line.
+ * One thread, one poll: on the pool, what jobs write, the inputs, the signals and two timers.
  *
- * The run ends early, starting nothing more, at a signal, when the inputs cannot be read or
- * the results cannot be written.  What is running may finish; a second signal ends it at once.
+ * The run ends early, starting nothing more, at a signal, when --halt is reached, when the inputs
+ * cannot be read or the results cannot be written.  What is running may finish; a second signal, or
+ * --halt now, ends it at once.
  */
+#define _GNU_SOURCE
 #include "run.h"
 
+#include "events.h"
 #include "job_exec.h"
 #include "plugin.h"
+#include "relay.h"
 #include "tasks.h"
 #include "text.h"
 #include "workers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +28,11 @@
 static void check_outputs(struct cmd_run *run)
 {
     const struct cmd_sink *failed = run->out.error < 0 ? &run->out : &run->err;
-    char                   what[64];
+    char                   what[512];
+    if (run->report.error < 0) {
+        snprintf(what, sizeof what, "cannot write %s", run->report.failed);
+        cmd_tasks_break_off(run, what, strerror(-run->report.error));
+    }
     if (failed->error >= 0 || failed->error == -EINTR)
         return;
     snprintf(what, sizeof what, "cannot write %s", failed->name);
@@ -32,24 +41,48 @@ static void check_outputs(struct cmd_run *run)
 
 static void read_inputs(struct cmd_run *run)
 {
-    int error = cmd_inputs_read(&run->inputs);
-    if (error == -EMSGSIZE)
-        cmd_tasks_break_off(run, "cannot read standard input", "a line is longer than 64 MiB");
-    else if (error < 0)
-        cmd_tasks_break_off(run, "cannot read standard input", strerror(-error));
+    char what[512];
+    int  error = cmd_inputs_read(&run->inputs);
+    if (error >= 0)
+        return;
+    snprintf(what, sizeof what, "cannot read %s", cmd_inputs_failed(&run->inputs));
+    cmd_tasks_break_off(run, what, cmd_inputs_error(error));
 }
 
-enum { ON_POOL, ON_SIGNALS, ON_TIMER, ON_INPUTS, WAITS };
+static void draw_progress(struct cmd_run *run)
+{
+    bool exact = false;
+    cmd_report_flush(&run->report); /* or it would come to stand behind the line */
+    cmd_progress_draw(&run->progress, &run->report.counts, pp_pool_num_working_processes(run->pool),
+                      cmd_tasks_total(run, &exact));
+}
 
-/* Every wait ends by an event: an outcome (the pool watches its workers), an input or its end, a
- * signal, or the timer.  Output is written out before the process sleeps. */
+enum { ON_POOL, ON_RELAY, ON_SIGNALS, ON_TIMER, ON_GATE, ON_INPUTS, WAITS };
+
+static void heed(struct cmd_run *run, const struct pollfd *fds)
+{
+    if (fds[ON_SIGNALS].revents != 0)
+        cmd_signals_read(&run->signals);
+    if (fds[ON_TIMER].revents != 0 || (run->signals.resized && run->progress.drawn))
+        draw_progress(run);
+    run->signals.resized = false;
+    if (fds[ON_GATE].revents != 0)
+        cmd_gate_rung(&run->gate);
+    if (fds[ON_INPUTS].revents != 0)
+        read_inputs(run);
+}
+
+/* Every wait ends by an event: an outcome (the pool watches its workers), something that a job wrote,
+ * an input or its end, a signal, or a timer.  Output is written out before the process sleeps. */
 static void wait_for_something(struct cmd_run *run)
 {
     struct pollfd fds[WAITS] = {
         [ON_POOL] = {.fd = pp_pool_fd(run->pool), .events = POLLIN},
+        [ON_RELAY] = {.fd = cmd_relay_fd(), .events = POLLIN},
         [ON_SIGNALS] = {.fd = run->signals.fd, .events = POLLIN},
         [ON_TIMER] = {.fd = run->progress.timer, .events = POLLIN},
-        [ON_INPUTS] = {.fd = run->hungry ? run->inputs.fd : -1, .events = POLLIN},
+        [ON_GATE] = {.fd = run->gate.timer, .events = POLLIN},
+        [ON_INPUTS] = {.fd = run->hungry ? cmd_inputs_fd(&run->inputs) : -1, .events = POLLIN},
     };
     int ready = poll(fds, WAITS, 0);
     if (ready == 0) {
@@ -60,95 +93,192 @@ static void wait_for_something(struct cmd_run *run)
             return; /* while it was written, something has changed */
         ready = poll(fds, WAITS, -1);
     }
-    if (ready <= 0)
-        return;
-    if (fds[ON_SIGNALS].revents != 0)
-        cmd_signals_read(&run->signals);
-    if (fds[ON_TIMER].revents != 0) {
-        cmd_report_flush(&run->report); /* or it would come to stand behind the line */
-        cmd_progress_draw(&run->progress, &run->report.counts,
-                          pp_pool_num_working_processes(run->pool));
-    }
-    if (fds[ON_INPUTS].revents != 0)
-        read_inputs(run);
+    if (ready > 0)
+        heed(run, fds);
 }
 
 static void loop(struct cmd_run *run)
 {
     for (;;) {
         int error = pp_pool_process_results(run->pool);
+        cmd_tasks_collect(run);
         if (error < 0) {
             cmd_tasks_break_off(run, "cannot collect results", strerror(-error));
             break;
         }
         cmd_tasks_heed_signals(run);
         check_outputs(run);
+        cmd_tasks_heed_halt(run);
         cmd_tasks_start(run);
         if (run->in_flight == 0 && run->no_more)
             break;
-        wait_for_something(run);
+        if (run->ended == NULL)
+            wait_for_something(run);
     }
 }
 
 /* ----------------------------------------------------- beginning and end */
 
+static int open_inputs(struct cmd_run *run)
+{
+    if (cmd_done_read(&run->done, run->options) < 0)
+        return CMD_EXIT_TROUBLE;
+    if (!run->options->retry_failed)
+        return cmd_inputs_open(&run->inputs, run->options) < 0 ? CMD_EXIT_TROUBLE : 0;
+    int error =
+        cmd_inputs_numbered(&run->inputs, run->done.commands, run->done.numbers, run->done.failed);
+    if (error < 0)
+        cmd_error("run: %s", strerror(-error));
+    return error < 0 ? CMD_EXIT_TROUBLE : 0;
+}
+
+static int prepare_template(struct cmd_run *run)
+{
+    const struct cmd_options *options = run->options;
+    int error = cmd_template_init(&run->command, options->command, options->command_count,
+                                  options->shell, &run->inputs);
+    if (error == -EINVAL)
+        cmd_error("run: --shell: no mark like {} may stand behind a backslash or '<<'; they are "
+                  "quoted, and "
+                  "variables can carry them: x={}; ... $x");
+    else if (error < 0)
+        cmd_error("run: %s", strerror(-error));
+    run->callable = PP_FUNCTION(cmd_job_exec);
+    cmd_job_settings = (struct cmd_job_settings){
+        .limits = options->limits,
+        .soft_signal = options->soft_timeout.signal,
+        .announce = options->retries > 0 || options->json || run->command.has_slot,
+    };
+    return error == 0 ? 0 : error == -EINVAL ? CMD_EXIT_USAGE : CMD_EXIT_TROUBLE;
+}
+
 static int prepare_callable(struct cmd_run *run)
 {
     const struct cmd_options *options = run->options;
-    if (options->plugin != NULL) {
-        run->plugin_name = cmd_plugin_name(options->plugin, options->function);
-        run->callable = PP_NAMED(run->plugin_name);
-        return run->plugin_name != NULL ? 0 : CMD_EXIT_USAGE;
-    }
-    cmd_template_init(&run->command, options->command, options->command_count);
-    run->callable = PP_FUNCTION(cmd_job_exec);
-    int error = cmd_template_check(&run->command);
+    if (options->plugin == NULL)
+        return prepare_template(run);
+    run->plugin_name = cmd_plugin_name(options->plugin, options->function);
+    run->callable = PP_NAMED(run->plugin_name);
+    return run->plugin_name != NULL ? 0 : CMD_EXIT_USAGE;
+}
+
+static int check_command(struct cmd_run *run)
+{
+    int error = run->options->plugin == NULL ? cmd_template_check(&run->command) : 0;
     if (error == 0)
         return 0;
-    cmd_error("run: '%s': %s", options->command[0],
+    cmd_error("run: '%s': %s", run->options->shell ? "/bin/sh" : run->options->command[0],
               error == -ENOENT ? "command not found" : strerror(-error));
     return error == -ENOENT ? CMD_EXIT_NOT_FOUND : CMD_EXIT_NOT_EXECUTABLE;
+}
+
+static int make_pool(struct cmd_run *run)
+{
+    bool     exact = false;
+    uint64_t total = cmd_inputs_total(&run->inputs, &exact);
+    int      status = check_command(run);
+    if (status != 0)
+        return status;
+    int error = cmd_relay_open();
+    if (error < 0) {
+        cmd_error("run: cannot open a pipe: %s", strerror(-error));
+        return CMD_EXIT_TROUBLE;
+    }
+    error = cmd_workers_create(&run->pool, &run->limit, run->options, exact ? total : UINT64_MAX);
+    cmd_relay_only_read();
+    if (error < 0)
+        return CMD_EXIT_TROUBLE;
+    if (cmd_gate_is_used(&run->gate))
+        run->limit = pp_pool_max_size(run->pool);
+    return 0;
+}
+
+/* Workers start in --workdir; we stay where we are. */
+static int make_pool_there(struct cmd_run *run)
+{
+    const char *folder = run->options->workdir;
+    if (folder == NULL)
+        return run->options->dry_run ? check_command(run) : make_pool(run);
+    int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (here < 0 || chdir(folder) < 0) {
+        cmd_error("run: --workdir %s: %s", folder, strerror(errno));
+        if (here >= 0)
+            close(here);
+        return CMD_EXIT_TROUBLE;
+    }
+    int status = run->options->dry_run ? check_command(run) : make_pool(run);
+    if (fchdir(here) < 0) {
+        cmd_error("run: cannot go back from --workdir %s: %s", folder, strerror(errno));
+        status = CMD_EXIT_TROUBLE;
+    }
+    close(here);
+    return status;
+}
+
+static int set_environment(const struct cmd_options *options)
+{
+    for (size_t i = 0; i < options->environment.count; i++) {
+        char *variable = options->environment.items[i];
+        char *equals = strchr(variable, '=');
+        char *name = strndup(variable, (size_t)(equals - variable));
+        int   failed = name == NULL || setenv(name, equals + 1, 1) < 0;
+        free(name);
+        if (failed) {
+            cmd_error("run: --env %s: %s", variable, strerror(errno));
+            return CMD_EXIT_TROUBLE;
+        }
+    }
+    return 0;
+}
+
+static int open_streams(struct cmd_run *run)
+{
+    const struct cmd_options *options = run->options;
+    int                       error = cmd_signals_open(&run->signals);
+    if (error == 0)
+        error = cmd_sink_open(&run->out, STDOUT_FILENO, "standard output", &run->signals);
+    if (error == 0)
+        error = cmd_sink_open(&run->err, STDERR_FILENO, "standard error", &run->signals);
+    if (error < 0) {
+        cmd_error("run: cannot begin: %s", strerror(-error));
+        return CMD_EXIT_TROUBLE;
+    }
+    run->report.out = &run->out;
+    run->report.err = &run->err;
+    run->report.progress = &run->progress;
+    run->progress.sink = &run->err;
+    if (!options->quiet && !options->dry_run)
+        cmd_progress_open(&run->progress, &run->err, run->begun, options->progress);
+    return cmd_report_open(&run->report, options, options->keep_order ? run->limit * 16 : 0) < 0
+               ? CMD_EXIT_TROUBLE
+               : 0;
 }
 
 /* What is left open or allocated when this fails is given back by finish(). */
 static int prepare(struct cmd_run *run)
 {
-    const struct cmd_options *options = run->options;
-    unsigned                  workers = options->jobs;
-    if (options->inputs != NULL && options->input_count < workers)
-        workers = (unsigned)options->input_count;
-    int error = cmd_workers_create(&run->pool, &run->limit, workers);
-    if (error < 0)
-        return CMD_EXIT_TROUBLE;
-    error = cmd_signals_open(&run->signals);
-    if (error == 0)
-        error = cmd_sink_open(&run->out, STDOUT_FILENO, "standard output", &run->signals);
-    if (error == 0)
-        error = cmd_sink_open(&run->err, STDERR_FILENO, "standard error", &run->signals);
-    if (error == 0)
-        cmd_progress_open(&run->progress, &run->err, run->begun);
-    if (error == 0)
-        error = cmd_report_open(&run->report, &run->out, &run->err, &run->progress,
-                                options->plugin == NULL, options->keep_order ? run->limit * 16 : 0);
-    if (error < 0) {
-        cmd_error("run: cannot begin: %s", strerror(-error));
-        return CMD_EXIT_TROUBLE;
+    static int (*const steps[])(struct cmd_run *) = {open_inputs, prepare_callable, make_pool_there,
+                                                     open_streams};
+    int status = set_environment(run->options);
+    if (status == 0 && cmd_gate_open(&run->gate, run->options) < 0) {
+        cmd_error("run: cannot make a timer: %s", strerror(errno));
+        status = CMD_EXIT_TROUBLE;
     }
-    if (options->inputs != NULL)
-        cmd_inputs_from_list(&run->inputs, options->inputs, options->input_count);
-    else
-        cmd_inputs_from_fd(&run->inputs, STDIN_FILENO);
-    return 0;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == 0; i++)
+        status = steps[i](run);
+    return status;
 }
 
-static int exit_status(struct cmd_run *run)
+static int exit_status(const struct cmd_run *run)
 {
     const uint64_t *ended = run->report.counts.ended;
     if (run->signals.first != 0)
         return CMD_EXIT_SIGNAL + run->signals.first;
     if (run->trouble)
         return CMD_EXIT_TROUBLE;
-    for (int i = 0; i < CMD_ENDS; i++) {
+    if (run->halted && run->options->halt.what == CMD_HALT_SUCCESS)
+        return CMD_EXIT_OK;
+    for (int i = 0; i < CMD_CANCELLED; i++) {
         if (i != CMD_DONE && ended[i] > 0)
             return CMD_EXIT_SOME_FAILED;
     }
@@ -162,35 +292,52 @@ static void finish(struct cmd_run *run)
     cmd_report_close(&run->report);
     cmd_sink_close(&run->out);
     cmd_sink_close(&run->err);
+    cmd_template_free(&run->command);
     cmd_inputs_close(&run->inputs);
+    cmd_done_free(&run->done);
+    cmd_gate_close(&run->gate);
+    cmd_relay_close();
     cmd_signals_close(&run->signals);
     cmd_words_free(&run->words);
     free(run->plugin_name);
 }
 
+static int work(struct cmd_run *run)
+{
+    const struct cmd_options *options = run->options;
+    if (options->source_count == 0 && !options->retry_failed && isatty(STDIN_FILENO))
+        cmd_report_error(&run->report, "run: reading inputs from the terminal, one a line");
+    if (options->dry_run) {
+        cmd_tasks_print(run);
+    } else {
+        if (options->json)
+            cmd_event_begin(&run->out, pp_pool_max_size(run->pool));
+        loop(run);
+    }
+    cmd_report_flush(&run->report);
+    check_outputs(run);
+    if (!options->dry_run || run->report.summary.count > 0)
+        cmd_report_end(&run->report, run->done.passed_over, cmd_now() - run->begun);
+    check_outputs(run);
+    return exit_status(run);
+}
+
 int cmd_run(const struct cmd_options *options)
 {
-    struct cmd_run run = {
-        .options = options,
-        .inputs.fd = -1,
-        .signals.fd = -1,
-        .progress.timer = -1,
-        .begun = cmd_now(),
-    };
-    cmd_tasks_init(&run);
-    int status = prepare_callable(&run);
-    if (status == 0)
-        status = prepare(&run);
-    if (status == 0) {
-        if (options->inputs == NULL && isatty(STDIN_FILENO))
-            cmd_report_error(&run.report, "run: reading inputs from the terminal, one a line");
-        loop(&run);
-        cmd_report_flush(&run.report);
-        check_outputs(&run);
-        cmd_report_summary(&run.report, cmd_now() - run.begun);
-        check_outputs(&run);
-        status = exit_status(&run);
+    struct cmd_run *run = calloc(1, sizeof *run);
+    if (run == NULL) {
+        cmd_error("run: no memory");
+        return CMD_EXIT_TROUBLE;
     }
-    finish(&run);
+    run->options = options;
+    run->signals.fd = run->progress.timer = run->gate.timer = run->report.log.fd = -1;
+    run->report.results = -1;
+    run->begun = cmd_now();
+    cmd_tasks_init(run);
+    int status = prepare(run);
+    if (status == 0)
+        status = work(run);
+    finish(run);
+    free(run);
     return status;
 }

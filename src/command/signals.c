@@ -27,6 +27,7 @@ int cmd_signals_open(struct cmd_signals *signals)
     add_unless_ignored(&set, SIGINT);
     add_unless_ignored(&set, SIGTERM);
     add_unless_ignored(&set, SIGHUP);
+    sigaddset(&set, SIGWINCH);
 
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     if (sigaction(SIGPIPE, &ignore, NULL) < 0 || sigprocmask(SIG_BLOCK, &set, NULL) < 0)
@@ -42,7 +43,9 @@ void cmd_signals_read(struct cmd_signals *signals)
 {
     struct signalfd_siginfo info;
     while (read(signals->fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (signals->count++ == 0)
+        if (info.ssi_signo == SIGWINCH)
+            signals->resized = true;
+        else if (signals->count++ == 0)
             signals->first = (int)info.ssi_signo;
     }
 }

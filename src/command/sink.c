@@ -91,6 +91,14 @@ int cmd_sink_flush(struct cmd_sink *sink)
     return sink->error;
 }
 
+bool cmd_sink_has_colour(const struct cmd_sink *sink)
+{
+    const char *terminal = getenv("TERM");
+    const char *refused = getenv("NO_COLOR");
+    return sink->terminal && terminal != NULL && strcmp(terminal, "dumb") != 0 &&
+           (refused == NULL || refused[0] == '\0');
+}
+
 void cmd_sink_close(struct cmd_sink *sink)
 {
     free(sink->buffer);

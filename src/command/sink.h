@@ -24,7 +24,9 @@ struct cmd_sink {
 int  cmd_sink_open(struct cmd_sink *sink, int fd, const char *name, struct cmd_signals *signals);
 void cmd_sink_put(struct cmd_sink *sink, const void *data, size_t size);
 /* Write what is buffered.  0, or the error that is latched; then nothing is written any more. */
-int  cmd_sink_flush(struct cmd_sink *sink);
+int cmd_sink_flush(struct cmd_sink *sink);
+/* A terminal that can show colours, and the user has not set NO_COLOR. */
+bool cmd_sink_has_colour(const struct cmd_sink *sink);
 void cmd_sink_close(struct cmd_sink *sink);
 
 #endif

@@ -1,19 +1,38 @@
 /*
  * tasks.c - inputs become tasks, and tasks that have ended become output.
  *
- * Nothing is queued without bound: at most `limit` tasks have not ended, which is what the pool's
+ * Nothing is queued without bound: at most `limit` jobs have not ended, which is what the pool's
  * queue holds, so queueing never blocks; and no input is taken before a task can be made of it.
+ * Where starts are held back, the limit is the number of workers: what is queued starts at once.
  *
- * Callbacks run in pp_pool_process_results, which run.c calls, so all of this happens in turn.
+ * Callbacks run in pp_pool_process_results, which run.c calls.  They only note which jobs ended;
+ * those are reported when what the workers had sent by then has been taken.
  */
 #define _GNU_SOURCE
 #include "tasks.h"
 
+#include "command_line.h"
+#include "halt.h"
+#include "json_call.h"
+#include "relay.h"
+
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* -------------------------------------------------------------- the jobs */
+
+static struct cmd_job **chain(struct cmd_run *run, uint64_t ordinal)
+{
+    return &run->table[ordinal % CMD_JOB_TABLE];
+}
 
 static void link_job(struct cmd_run *run, struct cmd_job *job)
 {
+    struct cmd_job **first = chain(run, job->ordinal);
+    job->chained = *first;
+    *first = job;
     job->next = run->jobs;
     if (job->next != NULL)
         job->next->previous = job;
@@ -21,7 +40,8 @@ static void link_job(struct cmd_run *run, struct cmd_job *job)
     run->in_flight++;
 }
 
-static void unlink_job(struct cmd_run *run, struct cmd_job *job)
+/* It is not among those that may be cancelled any more. */
+static void unlink_running(struct cmd_run *run, struct cmd_job *job)
 {
     if (job->next != NULL)
         job->next->previous = job->previous;
@@ -29,7 +49,24 @@ static void unlink_job(struct cmd_run *run, struct cmd_job *job)
         job->previous->next = job->next;
     else
         run->jobs = job->next;
+    job->next = job->previous = NULL;
+}
+
+static void unchain(struct cmd_run *run, struct cmd_job *job)
+{
+    struct cmd_job **at = chain(run, job->ordinal);
+    while (*at != job)
+        at = &(*at)->chained;
+    *at = job->chained;
     run->in_flight--;
+}
+
+static struct cmd_job *find_job(struct cmd_run *run, uint64_t ordinal)
+{
+    struct cmd_job *job = *chain(run, ordinal);
+    while (job != NULL && job->ordinal != ordinal)
+        job = job->chained;
+    return job;
 }
 
 /* ------------------------------------------------------------ early end */
@@ -45,6 +82,13 @@ static void stop_starting(struct cmd_run *run)
         if (pp_task_state(job->task) == PP_QUEUED)
             pp_task_cancel(job->task);
     }
+}
+
+/* Stop what runs, too. */
+static void stop_all(struct cmd_run *run)
+{
+    run->no_more = true;
+    pp_pool_finalize(run->pool, 0); /* runs the callbacks of all that was left */
 }
 
 void cmd_tasks_break_off(struct cmd_run *run, const char *what, const char *why)
@@ -68,15 +112,46 @@ void cmd_tasks_heed_signals(struct cmd_run *run)
                              sigdescr_np(run->signals.first));
     }
     if (before < 2 && run->heeded >= 2)
-        pp_pool_finalize(run->pool, 0); /* runs the callbacks of all that was left */
+        stop_all(run);
 }
 
-/* ------------------------------------------------------- begin and end */
+uint64_t cmd_tasks_total(const struct cmd_run *run, bool *exact)
+{
+    if (run->exhausted) {
+        *exact = true;
+        return run->started;
+    }
+    uint64_t total = cmd_inputs_total(&run->inputs, exact);
+    return total > run->done.passed_over ? total - run->done.passed_over : 0;
+}
+
+void cmd_tasks_heed_halt(struct cmd_run *run)
+{
+    const struct cmd_halt *halt = &run->options->halt;
+    bool                   exact = false;
+    if (halt->when == CMD_HALT_NEVER || run->halted)
+        return;
+    uint64_t total = cmd_tasks_total(run, &exact);
+    if (!cmd_halt_reached(halt, &run->report.counts, total, exact))
+        return;
+    run->halted = true;
+    if (run->in_flight > 0 && !run->options->quiet)
+        cmd_report_error(&run->report, "run: --halt: %s",
+                         halt->when == CMD_HALT_NOW ? "stopping what runs"
+                                                    : "waiting for what runs");
+    if (halt->when == CMD_HALT_NOW)
+        stop_all(run);
+    else
+        stop_starting(run);
+}
+
+/* ------------------------------------------------------------ begin and end */
 
 static void job_ended(struct cmd_job *job, struct cmd_run *run)
 {
-    unlink_job(run, job);
-    cmd_report_take(&run->report, job);
+    unlink_running(run, job);
+    *run->ended_tail = job;
+    run->ended_tail = &job->next;
 }
 
 /* The userdata of a task is its job; there is one run per process. */
@@ -96,69 +171,266 @@ static void on_exception(pp_task *task, const pp_error *error, void *job)
 
 void cmd_tasks_init(struct cmd_run *run)
 {
+    const struct cmd_options *options = run->options;
     current = run;
+    run->ended_tail = &run->ended;
+    run->keep_words = options->joblog != NULL || options->json;
     run->task_options = (pp_task_options)PP_TASK_OPTIONS_INIT;
     run->task_options.callback = on_result;
     run->task_options.exception_callback = on_exception;
-    run->task_options.timeout = run->options->timeout;
-    run->task_options.max_retries = run->options->retries;
+    run->task_options.timeout = options->timeout;
+    run->task_options.soft_timeout = options->soft_timeout.seconds;
+    run->task_options.max_retries = options->retries;
+    run->task_options.retry_delay = options->retry_delay;
+}
+
+static void take_record(const struct cmd_relay_record *record, void *argument)
+{
+    struct cmd_run        *run = argument;
+    struct cmd_job        *job = find_job(run, record->head.ordinal);
+    struct cmd_relay_begin begin;
+    if (job == NULL || record->head.attempt < job->attempt)
+        return;
+    if (record->head.attempt > job->attempt)
+        cmd_report_attempt(&run->report, job, record->head.attempt);
+    if (record->head.kind != CMD_RELAY_BEGIN) {
+        cmd_report_wrote(&run->report, job, record->head.kind == CMD_RELAY_OUT ? CMD_OUT : CMD_ERR,
+                         record->data, record->head.length);
+        return;
+    }
+    if (record->head.length != sizeof begin)
+        return;
+    memcpy(&begin, record->data, sizeof begin);
+    job->pid = begin.pid;
+    job->slot = begin.slot;
+    cmd_report_began(&run->report, job);
+}
+
+/* The command line of a job, now that its worker is known. */
+static void name_command(struct cmd_run *run, struct cmd_job *job)
+{
+    if (job->words.size > 0)
+        job->command =
+            cmd_line_of_words(&job->words, run->options->shell, job->slot > 0 ? job->slot : 1);
+}
+
+void cmd_tasks_collect(struct cmd_run *run)
+{
+    int error = cmd_relay_read(take_record, run);
+    if (error < 0)
+        cmd_tasks_break_off(run, "cannot read what jobs write",
+                            error == -EBADMSG ? "a worker wrote garbage" : strerror(-error));
+    struct cmd_job *next;
+    for (struct cmd_job *job = run->ended; job != NULL; job = next) {
+        next = job->next;
+        unchain(run, job);
+        name_command(run, job);
+        cmd_report_take(&run->report, job);
+    }
+    run->ended = NULL;
+    run->ended_tail = &run->ended;
+}
+
+/* ------------------------------------------------------------- making tasks */
+
+static bool has_nul(const struct cmd_input *input)
+{
+    for (size_t i = 0; i < input->count; i++) {
+        const struct cmd_text *column = &input->columns[i];
+        if (column->length > 0 && memchr(column->data, '\0', column->length) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static int make_call(struct cmd_run *run, struct cmd_job *job)
+{
+    const struct cmd_options *options = run->options;
+    const struct cmd_input   *input = &run->input;
+    if (has_nul(input))
+        return -EILSEQ;
+    int error =
+        run->keep_words ? cmd_line_of_call(&run->words, options, run->plugin_name, input) : 0;
+    if (error < 0)
+        return error;
+    if (options->json_lines)
+        return cmd_json_task(&job->task, run->callable, &run->task_options, input->columns[0]);
+    if (input->count == 1)
+        return pp_task_create(&job->task, run->callable, &run->task_options, "s", job->input);
+    return cmd_text_task(&job->task, run->callable, &run->task_options, input->columns,
+                         input->count);
 }
 
 static int make_task(struct cmd_run *run, struct cmd_job *job)
 {
+    struct cmd_words *words = &run->words;
     run->task_options.userdata = job;
-    if (memchr(job->input, '\0', job->length) != NULL)
-        return -EILSEQ;
+    if (run->input.error < 0)
+        return run->input.error;
     if (run->options->plugin != NULL)
-        return pp_task_create(&job->task, run->callable, &run->task_options, "s", job->input);
-    int error = cmd_template_expand(&run->command, job->input, job->length, &run->words);
+        return make_call(run, job);
+    int error = cmd_template_expand(&run->command, &run->input, words);
     if (error < 0)
         return error;
-    return pp_task_create(&job->task, run->callable, &run->task_options, "uy",
-                          run->options->retries + 1, run->words.data, run->words.size);
+    return pp_task_create(&job->task, run->callable, &run->task_options, "Uuyy", job->ordinal,
+                          run->options->retries + 1, words->data, words->size, words->slots,
+                          words->slot_count * sizeof *words->slots);
+}
+
+/* For the job log and events: the words that are of this task now. */
+static int keep_words(struct cmd_run *run, struct cmd_job *job)
+{
+    const struct cmd_words *words = &run->words;
+    int                     error = 0;
+    if (!run->keep_words || job->error < 0)
+        return 0;
+    error = cmd_words_append(&job->words, words->data, words->size);
+    job->words.slots =
+        words->slot_count > 0 ? calloc(words->slot_count, sizeof *words->slots) : NULL;
+    if (error < 0 || (words->slot_count > 0 && job->words.slots == NULL))
+        return -ENOMEM;
+    if (words->slot_count > 0)
+        memcpy(job->words.slots, words->slots, words->slot_count * sizeof *words->slots);
+    job->words.slot_count = words->slot_count;
+    return 0;
+}
+
+/* A job of run->input, which is shown as its columns with blanks between. */
+static struct cmd_job *new_job(struct cmd_run *run)
+{
+    const struct cmd_input *input = &run->input;
+    size_t                  length = input->count > 0 ? input->count - 1 : 0;
+    for (size_t i = 0; i < input->count; i++)
+        length += input->columns[i].length;
+    struct cmd_job *job = cmd_job_new(run->started, input->seq, length);
+    if (job == NULL)
+        return NULL;
+    char *out = job->input;
+    for (size_t i = 0; i < input->count; i++) {
+        if (i > 0)
+            *out++ = ' ';
+        if (input->columns[i].length > 0)
+            out = mempcpy(out, input->columns[i].data, input->columns[i].length);
+    }
+    run->started++;
+    return job;
 }
 
 /* 0, or -errno when no task can be had at all.  What is wrong with this input alone is its
  * own failure. */
-static int start_job(struct cmd_run *run, const char *input, size_t length)
+static int start_job(struct cmd_run *run)
 {
-    struct cmd_job *job = cmd_job_new(run->inputs.count - 1, input, length);
+    struct cmd_job *job = new_job(run);
     if (job == NULL)
         return -ENOMEM;
     int fatal = 0;
     job->error = make_task(run, job);
+    if (keep_words(run, job) < 0)
+        job->error = -ENOMEM;
     if (job->error == 0) {
         link_job(run, job);
         fatal = pp_pool_queue_task(run->pool, job->task);
         if (fatal == 0)
             return 0;
-        unlink_job(run, job);
+        unlink_running(run, job);
+        unchain(run, job);
         job->error = fatal;
-        pp_task_unref(job->task);
-        job->task = NULL;
     } else if (job->error == -ENOMEM) {
         fatal = job->error;
     }
-    cmd_report_take(&run->report, job); /* keep-order counts on every number */
+    pp_task_unref(job->task);
+    job->task = NULL;
+    cmd_report_take(&run->report, job); /* keep-order counts on every ordinal */
     return fatal;
+}
+
+/* As cmd_inputs_next, into run->input, passing over what is done. */
+static int next_input(struct cmd_run *run)
+{
+    while (!run->pending) {
+        int got = cmd_inputs_next(&run->inputs, &run->input);
+        if (got <= 0)
+            return got;
+        if (cmd_done_has(&run->done, run->input.seq))
+            run->done.passed_over++;
+        else
+            run->pending = true;
+    }
+    return 1;
+}
+
+/* What an answer of next_input other than 1 means. */
+static void no_input(struct cmd_run *run, int got)
+{
+    char what[256];
+    if (got == -EAGAIN) {
+        run->hungry = true;
+        return;
+    }
+    run->no_more = true;
+    run->exhausted = got == 0;
+    if (got == 0)
+        return;
+    snprintf(what, sizeof what, "cannot read %s", cmd_inputs_failed(&run->inputs));
+    cmd_tasks_break_off(run, what, cmd_inputs_error(got));
 }
 
 void cmd_tasks_start(struct cmd_run *run)
 {
     run->hungry = false;
     while (!run->no_more && run->in_flight < run->limit &&
-           cmd_report_has_room(&run->report, run->inputs.count)) {
-        const char *input = NULL;
-        size_t      length = 0;
-        int         got = cmd_inputs_next(&run->inputs, &input, &length);
-        if (got == 0)
-            run->no_more = true;
-        if (got == -EAGAIN)
-            run->hungry = true;
-        if (got <= 0)
+           cmd_report_has_room(&run->report, run->started)) {
+        int got = next_input(run);
+        if (got <= 0) {
+            no_input(run, got);
             return;
-        int error = start_job(run, input, length);
+        }
+        if (!cmd_gate_pass(&run->gate))
+            return;
+        run->pending = false;
+        int error = start_job(run);
         if (error < 0)
             cmd_tasks_break_off(run, "cannot start a task", strerror(-error));
+    }
+}
+
+/* ------------------------------------------------------------------- --dry-run */
+
+static void print_command(struct cmd_run *run)
+{
+    int   error = run->input.error < 0 ? run->input.error
+                                       : cmd_template_expand(&run->command, &run->input, &run->words);
+    char *line = error == 0 ? cmd_line_of_words(&run->words, run->options->shell, 1) : NULL;
+    if (line != NULL) {
+        cmd_sink_put(&run->out, line, strlen(line));
+        cmd_sink_put(&run->out, "\n", 1);
+        free(line);
+        return;
+    }
+    struct cmd_job *job = new_job(run);
+    if (job == NULL) {
+        cmd_tasks_break_off(run, "cannot make a command", strerror(ENOMEM));
+        return;
+    }
+    job->error = error < 0 ? error : -ENOMEM;
+    cmd_report_take(&run->report, job);
+}
+
+void cmd_tasks_print(struct cmd_run *run)
+{
+    while (!run->no_more && run->out.error == 0) {
+        int got = next_input(run);
+        if (got == -EAGAIN) {
+            int error = cmd_inputs_read(&run->inputs);
+            if (error < 0)
+                no_input(run, error);
+            continue;
+        }
+        if (got <= 0) {
+            no_input(run, got);
+            continue;
+        }
+        run->pending = false;
+        print_command(run);
     }
 }

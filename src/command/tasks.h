@@ -4,11 +4,15 @@
 #ifndef CMD_TASKS_H
 #define CMD_TASKS_H
 
+#include "gate.h"
 #include "inputs.h"
+#include "joblog.h"
 #include "options.h"
 #include "report.h"
 #include "signals.h"
 #include "template.h"
+
+enum { CMD_JOB_TABLE = 1024 };
 
 struct cmd_run {
     const struct cmd_options *options;
@@ -19,17 +23,26 @@ struct cmd_run {
     struct cmd_template       command;
     struct cmd_words          words; /* of the task that is being made */
     struct cmd_inputs         inputs;
+    struct cmd_input          input; /* if `pending`: the next to be started */
+    struct cmd_done           done;  /* by an earlier run */
+    struct cmd_gate           gate;
     struct cmd_signals        signals;
     struct cmd_sink           out, err;
     struct cmd_progress       progress;
     struct cmd_report         report;
-    struct cmd_job           *jobs;      /* those that have not ended */
-    uint64_t                  in_flight; /* their number */
+    struct cmd_job           *jobs;                 /* those that have not ended */
+    struct cmd_job           *ended, **ended_tail;  /* those whose output may not be all here */
+    struct cmd_job           *table[CMD_JOB_TABLE]; /* all of them, by ordinal */
+    uint64_t                  in_flight;            /* their number */
+    uint64_t                  started;              /* jobs made: the next ordinal */
     uint64_t                  limit;
-    bool                      hungry;  /* an input could be used and there is none */
-    bool                      no_more; /* nothing is started any more */
-    unsigned                  heeded;  /* signals that have been acted upon */
-    bool                      trouble; /* the run could not be done: exit status 3 */
+    bool                      pending, keep_words;
+    bool                      hungry;    /* an input could be used and there is none */
+    bool                      no_more;   /* nothing is started any more */
+    bool                      exhausted; /* ... because there is no more input */
+    bool                      halted;    /* ... because of --halt */
+    unsigned                  heeded;    /* signals that have been acted upon */
+    bool                      trouble;   /* the run could not be done: exit status 3 */
     double                    begun;
 };
 
@@ -37,9 +50,17 @@ struct cmd_run {
 void cmd_tasks_init(struct cmd_run *run);
 /* Make and queue tasks as long as there are inputs and places. */
 void cmd_tasks_start(struct cmd_run *run);
+/* Take what workers sent, and report the jobs that have ended. */
+void cmd_tasks_collect(struct cmd_run *run);
 /* The run cannot go on: say why, once, and start nothing more. */
 void cmd_tasks_break_off(struct cmd_run *run, const char *what, const char *why);
 /* Act upon signals that have been read. */
 void cmd_tasks_heed_signals(struct cmd_run *run);
+/* Act upon --halt. */
+void cmd_tasks_heed_halt(struct cmd_run *run);
+/* How many jobs there will be, as far as that is known; 0: no idea. */
+uint64_t cmd_tasks_total(const struct cmd_run *run, bool *exact);
+/* Print the commands instead. */
+void cmd_tasks_print(struct cmd_run *run);
 
 #endif

@@ -1,29 +1,37 @@
 /*
- * template.h - the command as it was typed, with `{}` where the input goes.
+ * template.h - the command as it was typed, with marks where the inputs go.
  */
 #ifndef CMD_TEMPLATE_H
 #define CMD_TEMPLATE_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "inputs.h"
+#include "mark.h"
+#include "words.h"
+
+/* A word of the command, in pieces.  With --shell the whole line is one. */
+struct cmd_word {
+    struct cmd_piece *pieces;
+    size_t            count;
+};
 
 struct cmd_template {
-    char *const *words;
-    size_t       count;    /* 1 at least */
-    bool         has_mark; /* some word holds `{}`; otherwise the input is one more word */
+    const struct cmd_inputs *inputs;
+    struct cmd_word         *words;
+    size_t                   count;
+    char                    *line;       /* --shell: the words with blanks between */
+    bool                     shell, raw; /* raw: the input is the line */
+    bool                     has_mark;   /* otherwise the input is appended */
+    bool                     has_slot;   /* some mark is {%} */
 };
 
-/* An argument vector as bytes: words, each ended by NUL.  Reused from task to task. */
-struct cmd_words {
-    char  *data;
-    size_t size, capacity;
-};
-
-void cmd_template_init(struct cmd_template *command, char *const *words, size_t count);
-/* The words for one input.  0 or -ENOMEM. */
-int  cmd_template_expand(const struct cmd_template *command, const char *input, size_t length,
+/* `words` stand as long as the template.  0, -ENOMEM, or -EINVAL: a mark in a shell line behind a
+ * backslash or a here-document's <<. */
+int cmd_template_init(struct cmd_template *command, char *const *words, size_t count, bool shell,
+                      const struct cmd_inputs *inputs);
+/* The words for one input.  0, -ENOMEM, -EILSEQ: a NUL byte; -ENOENT: a column is missing. */
+int  cmd_template_expand(const struct cmd_template *command, const struct cmd_input *input,
                          struct cmd_words *out);
-void cmd_words_free(struct cmd_words *words);
+void cmd_template_free(struct cmd_template *command);
 
 /* Can the command be started at all?  0, or a negative errno as execvp would give it; 0 as well
  * when its name depends on the input. */

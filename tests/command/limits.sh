@@ -21,7 +21,7 @@ run false < lines
 is_status 1
 sums_up '0 done, 30 failed, 0 timed out, 0 lost'
 says "... and 10 more"
-[ "$(grep -c ': exit 1$' err)" -eq 20 ] || complain "not 20 failures are listed"
+[ "$(grep -c ': exit 1 (' err)" -eq 20 ] || complain "not 20 failures are listed"
 
 begin "an input that could trick a terminal is shown harmlessly"
 run false ::: "$(printf 'a\033[2Jb\nc')"

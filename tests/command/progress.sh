@@ -31,17 +31,17 @@ updates()
 begin "a progress line on a terminal, with all its counts"
 on_terminal 200 "'$procpool' run -j 2 --timeout 5 sleep ::: 0.5 0.5 0.5 x"
 is_status 1
-grep -Eqx '[0-9]+ done, [01] failed, 0 timed out, 0 lost, [0-9]+ running, [0-9.]+ tasks/s' lines ||
+grep -Eqx '[0-9]+ done, [01] failed, 0 timed out, 0 lost, [0-9]+ running, [0-9.]+ tasks/s(, [0-9]+%, ETA [0-9:]+)?' lines ||
     complain "it is $(cat -v seen)"
 grep -q '2 running' lines || complain "it never said that two are running"
 
 begin "it is erased before the failures and the summary"
-tr -d '\n' < seen | grep -q "$(printf 'tasks/s\033\\[K\r\033\\[K[^\r]*invalid time.*\r\033\\[K')" ||
-    tr -d '\n' < seen | grep -q "$(printf 'tasks/s\033\\[K\r\033\\[K.x.: exit 1')" ||
+tr -d '\n' < seen | grep -q "$(printf 'tasks/s[^\r]*\033\\[K\r\033\\[K[^\r]*invalid time.*\r\033\\[K')" ||
+    tr -d '\n' < seen | grep -q "$(printf 'tasks/s[^\r]*\033\\[K\r\033\\[K\033\\[31m.x.: exit 1')" ||
     complain "the end is $(tail -n 4 seen | cat -v)"
 
 begin "at most ten updates a second"
-seq 2000 > numbers
+seq 300 > numbers
 begun=$(date +%s%N)
 on_terminal 200 "'$procpool' run -j 2 true < numbers"
 is_status 0

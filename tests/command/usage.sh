@@ -52,7 +52,7 @@ is_status 2
 says "'walk'"
 
 begin "an unknown option is named, with a hint"
-refuses "unknown option '--jbos'; see 'procpool run --help'" --jbos 3 echo ::: a
+refuses "unknown option '--nothing-like-it'; see 'procpool run --help'" --nothing-like-it echo ::: a
 refuses "unknown option '-x'" -x echo ::: a
 refuses "unknown option '-x'" -kx echo ::: a
 
@@ -63,7 +63,7 @@ refuses "--keep-order=yes: takes no value" --keep-order=yes echo ::: a
 
 begin "numbers out of range"
 for number in 0 1025 x 3x -1 '' ' 3' 1e1 99999999999999999999; do
-    refuses "--jobs: '$number' is not a number between 1 and 1024" --jobs "$number" echo ::: a
+    refuses "--jobs: '$number' is not a number between 1 and 1024," --jobs "$number" echo ::: a
 done
 refuses "--jobs: 'x' is not a number between 1 and 1024" -j x echo ::: a
 refuses "--retries: '-1' is not a number between 0 and " --retries -1 echo ::: a
@@ -88,8 +88,74 @@ refuses "--plugin needs --function" --plugin "$plugins/plugin_wordcount.so" ::: 
 refuses "--function needs --plugin" --function wordcount ::: a
 refuses "'echo'" --plugin "$plugins/plugin_wordcount.so" --function wordcount echo ::: a
 
-begin "separators that are kept for later"
-refuses "':::'" echo ::: a ::: b
-refuses "'::::'" echo :::: a
+begin "separators that have nothing to go with"
+refuses "':::+' goes with a source before it, and there is none; type ':::'" echo :::+ a
+refuses "'::::+' goes with" echo ::::+ a
+refuses "'::::' without a file" echo ::::
+
+begin "what somebody may have meant is said"
+refuses "unknown option '--jbos'; did you mean --jobs?" --jbos 3 echo ::: a
+refuses "did you mean --keep-order?" --keep-oder echo ::: a
+refuses "did you mean --timeout?" --timeuot=3 echo ::: a
+refuses "did you mean --progress?" --bar echo ::: a
+refuses "did you mean --jobs?" --max-procs 3 echo ::: a
+refuses "did you mean --workdir?" --wd / echo ::: a
+refuses "unknown option '--zzzz'; see" --zzzz echo ::: a
+
+begin "a beginning of an option is enough where there is one that it can be"
+run --keep-o echo ::: a
+is_status 0
+refuses "'--re'" --re echo ::: a
+
+begin "options that do not go together, or need another, say so"
+refuses "need --joblog FILE" --resume echo ::: a
+refuses "need --joblog FILE" --retry-failed
+refuses "one of them" --joblog log --resume --resume-failed echo ::: a
+refuses "give neither" --joblog log --retry-failed echo
+refuses "--json-lines is for a function" --json-lines echo ::: a
+refuses "one of the two" --csv --colsep , echo ::: a
+refuses "one of the two" -0 -d , echo ::: a
+refuses "--retry-delay needs --retries" --retry-delay 1 echo ::: a
+refuses "--soft-timeout is not before --timeout" --timeout 1 --soft-timeout 2 echo ::: a
+refuses "for a command, not for --plugin" --max-cpu 1 \
+    --plugin "$plugins/plugin_wordcount.so" --function wordcount ::: a
+refuses "--dry-run is for a command" --dry-run \
+    --plugin "$plugins/plugin_wordcount.so" --function wordcount ::: a
+refuses "--shell is for a command" --shell \
+    --plugin "$plugins/plugin_wordcount.so" --function wordcount ::: a
+refuses "no --line-buffer and no --tag" --json --tag echo ::: a
+refuses "--json-lines takes whole lines" --json-lines --csv \
+    --plugin "$plugins/plugin_wordcount.so" --function wordcount ::: a
+
+begin "values in forms of their own"
+refuses "--jobs: '4..2' is not" --jobs 4..2 echo ::: a
+refuses "--jobs: '0%' is not" --jobs 0% echo ::: a
+refuses "--halt: 'now' is not like soon,fail=1" --halt now echo ::: a
+refuses "--halt: 'now,fail=0' is not" --halt now,fail=0 echo ::: a
+refuses "--halt: 'now,fail=101%' is not" --halt now,fail=101% echo ::: a
+refuses "--halt: 'soon,crash=1' is not" --halt soon,crash=1 echo ::: a
+refuses "--soft-timeout: '1,NOSUCH' is not" --soft-timeout 1,NOSUCH echo ::: a
+refuses "--memfree: '1X' is not a size" --memfree 1X echo ::: a
+refuses "--load: '0' is not a load" --load 0 echo ::: a
+refuses "--nice: '20' is not a number between -20 and 19" --nice 20 echo ::: a
+refuses "--max-files: '0' is not" --max-files 0 echo ::: a
+refuses "--env: 'NAME' is not NAME=VALUE" --env NAME echo ::: a
+refuses "--colsep: '\\q' is not a separator" --colsep '\q' echo ::: a
+refuses "--delimiter: 'ab' is not one character" -d ab echo ::: a
+refuses "--results: '' is not a name" --results '' echo ::: a
+
+begin "help of every option, from the same table"
+"$procpool" help options > out 2> err
+status=$?
+is_status 0
+for option in null delimiter arg-file colsep csv header shell plugin function json-lines workdir env jobs \
+    timeout soft-timeout retries retry-delay halt delay nice memfree load max-memory max-cpu \
+    max-files keep-order line-buffer tag results quiet joblog resume resume-failed retry-failed \
+    progress stats json dry-run help; do
+    grep -q -- "--$option\( \|\$\)" out || complain "help options lacks --$option"
+    "$procpool" run --help | grep -q -- "--$option\b" || complain "run --help lacks --$option"
+done
+count=$(grep -c '^  -., --\|^      --' out)
+[ "$count" -eq 39 ] || complain "help options has $count options, and the list above 39"
 
 finish

@@ -1,0 +1,151 @@
+/*
+ * source.c - words, or the records of a file, read as they are wanted.
+ *
+ * A record is what stands before a delimiter, nothing trimmed, an empty one too; the last one may
+ * lack its delimiter.  In CSV a newline between quotes does not end one, and a carriage return
+ * before one that does is not a part of it.  The memory is one buffer as large as the longest
+ * record, at most MAX_RECORD.
+ *
+ * A descriptor is left as it is, blocking or not: it may be shared with whoever started the
+ * command.  One read after poll said "readable" does not block.
+ */
+#include "source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FIRST_BUFFER = 64 * 1024, MAX_RECORD = 64 * 1024 * 1024 };
+
+void cmd_source_words(struct cmd_source *source, char *const *words, size_t count)
+{
+    *source = (struct cmd_source){
+        .name = "words", .words = words, .word_count = count, .fd = -1, .size = -1};
+}
+
+int cmd_source_file(struct cmd_source *source, const char *file)
+{
+    bool standard = strcmp(file, "-") == 0;
+    int  fd = standard ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+    *source = (struct cmd_source){.name = standard ? "standard input" : file,
+                                  .fd = fd,
+                                  .owned = !standard,
+                                  .delimiter = '\n',
+                                  .size = -1};
+    if (fd < 0)
+        return -errno;
+    struct stat status;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+        off_t at = lseek(fd, 0, SEEK_CUR);
+        source->size = at >= 0 ? status.st_size - at : -1;
+    }
+    return 0;
+}
+
+/* The end of the record in begin..end, or NULL. */
+static char *find_end(struct cmd_source *source)
+{
+    char *at = source->buffer + source->scanned;
+    char *end = source->buffer + source->end;
+    if (at == end)
+        return NULL;
+    if (!source->quoted)
+        return memchr(at, source->delimiter, (size_t)(end - at));
+    for (; at < end; at++) {
+        if (*at == '"')
+            source->open_quote = !source->open_quote; /* "" closes and opens: no difference */
+        else if (*at == source->delimiter && !source->open_quote)
+            return at;
+    }
+    return NULL;
+}
+
+static int next_record(struct cmd_source *source, struct cmd_text *text)
+{
+    char *found = find_end(source);
+    source->scanned = source->end;
+    if (found == NULL && !source->ended)
+        return -EAGAIN;
+    if (found == NULL && source->begin == source->end)
+        return 0;
+    if (found == NULL && source->open_quote)
+        return -EBADMSG;
+    size_t stop = found != NULL ? (size_t)(found - source->buffer) : source->end;
+    text->data = source->buffer + source->begin;
+    text->length = stop - source->begin;
+    source->consumed += (off_t)text->length + 1;
+    if (source->quoted && text->length > 0 && text->data[text->length - 1] == '\r')
+        text->length--;
+    source->begin = found != NULL ? stop + 1 : stop;
+    source->scanned = source->begin;
+    return 1;
+}
+
+int cmd_source_next(struct cmd_source *source, struct cmd_text *text)
+{
+    if (source->words == NULL)
+        return next_record(source, text);
+    if (source->word_next == source->word_count)
+        return 0;
+    text->data = source->words[source->word_next++];
+    text->length = strlen(text->data);
+    return 1;
+}
+
+/* Make room behind `end`: move what is left to the front, grow when it fills the buffer. */
+static int make_room(struct cmd_source *source)
+{
+    size_t left = source->end - source->begin;
+    if (source->begin > 0) {
+        memmove(source->buffer, source->buffer + source->begin, left);
+        source->scanned -= source->begin;
+        source->begin = 0;
+        source->end = left;
+    }
+    if (left < source->capacity)
+        return 0;
+    if (left >= MAX_RECORD)
+        return -EMSGSIZE;
+    size_t capacity = source->capacity == 0 ? FIRST_BUFFER : source->capacity * 2;
+    char  *buffer = realloc(source->buffer, capacity);
+    if (buffer == NULL)
+        return -ENOMEM;
+    source->buffer = buffer;
+    source->capacity = capacity;
+    return 0;
+}
+
+int cmd_source_read(struct cmd_source *source)
+{
+    int error = make_room(source);
+    if (error < 0)
+        return error;
+    ssize_t n = read(source->fd, source->buffer + source->end, source->capacity - source->end);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    if (n == 0)
+        source->ended = true;
+    source->end += (size_t)n;
+    return 0;
+}
+
+double cmd_source_fraction(const struct cmd_source *source)
+{
+    if (source->words != NULL)
+        return source->word_count > 0 ? (double)source->word_next / (double)source->word_count : 1;
+    if (source->size <= 0)
+        return -1;
+    double fraction = (double)source->consumed / (double)source->size;
+    return fraction < 1 ? fraction : 1;
+}
+
+void cmd_source_close(struct cmd_source *source)
+{
+    if (source->owned && source->fd >= 0)
+        close(source->fd);
+    free(source->buffer);
+    *source = (struct cmd_source){.fd = -1};
+}
