@@ -45,6 +45,15 @@ int cmd_source_file(struct cmd_source *source, const char *file)
     return 0;
 }
 
+static enum cmd_csv_place next_place(enum cmd_csv_place place, char c)
+{
+    if (place == CMD_CSV_QUOTED)
+        return c == '"' ? CMD_CSV_QUOTE_IN_QUOTES : CMD_CSV_QUOTED;
+    if (c == '"' && place != CMD_CSV_BARE)
+        return CMD_CSV_QUOTED;
+    return c == ',' ? CMD_CSV_FIELD_BEGINS : CMD_CSV_BARE;
+}
+
 /* The end of the record in begin..end, or NULL. */
 static char *find_end(struct cmd_source *source)
 {
@@ -55,10 +64,11 @@ static char *find_end(struct cmd_source *source)
     if (!source->quoted)
         return memchr(at, source->delimiter, (size_t)(end - at));
     for (; at < end; at++) {
-        if (*at == '"')
-            source->open_quote = !source->open_quote; /* "" closes and opens: no difference */
-        else if (*at == source->delimiter && !source->open_quote)
+        if (*at == source->delimiter && source->place != CMD_CSV_QUOTED) {
+            source->place = CMD_CSV_FIELD_BEGINS;
             return at;
+        }
+        source->place = next_place(source->place, *at);
     }
     return NULL;
 }
@@ -71,7 +81,7 @@ static int next_record(struct cmd_source *source, struct cmd_text *text)
         return -EAGAIN;
     if (found == NULL && source->begin == source->end)
         return 0;
-    if (found == NULL && source->open_quote)
+    if (found == NULL && source->place == CMD_CSV_QUOTED)
         return -EBADMSG;
     size_t stop = found != NULL ? (size_t)(found - source->buffer) : source->end;
     text->data = source->buffer + source->begin;

@@ -15,20 +15,23 @@ struct cmd_text {
     size_t      length;
 };
 
+/* A quote opens at the beginning of a field only; two within quotes are one of the text. */
+enum cmd_csv_place { CMD_CSV_FIELD_BEGINS, CMD_CSV_BARE, CMD_CSV_QUOTED, CMD_CSV_QUOTE_IN_QUOTES };
+
 struct cmd_source {
-    const char  *name;  /* for messages */
-    char *const *words; /* or NULL: records of fd */
-    size_t       word_count, word_next;
-    int          fd;
-    bool         owned;      /* fd is closed by us */
-    char         delimiter;  /* ends a record */
-    bool         quoted;     /* CSV: not one between quotes */
-    bool         open_quote; /* at `scanned` we are between quotes */
-    char        *buffer;     /* begin..end: not used yet; begin..scanned: no end of a record */
-    size_t       capacity, begin, scanned, end;
-    bool         ended;
-    off_t        size;     /* of a regular file, or -1 */
-    off_t        consumed; /* bytes that were given out */
+    const char        *name;  /* for messages */
+    char *const       *words; /* or NULL: records of fd */
+    size_t             word_count, word_next;
+    int                fd;
+    bool               owned;     /* fd is closed by us */
+    char               delimiter; /* ends a record */
+    bool               quoted;    /* CSV: not one between quotes */
+    enum cmd_csv_place place;     /* ... of `scanned` */
+    char              *buffer;    /* begin..end: not used yet; begin..scanned: no end of a record */
+    size_t             capacity, begin, scanned, end;
+    bool               ended;
+    off_t              size;     /* of a regular file, or -1 */
+    off_t              consumed; /* bytes that were given out */
 };
 
 void cmd_source_words(struct cmd_source *source, char *const *words, size_t count);

@@ -1,0 +1,121 @@
+#!/bin/sh
+# --shell: a line for the shell, and inputs that are never code.
+. "$(dirname "$0")/helpers"
+
+begin "pipes, lists and redirections work, and the input is appended where no mark is"
+run --shell 'echo a | tr a b; echo' ::: c
+has_output 'b
+c
+'
+run --shell 'echo {} > file.{}' ::: x
+[ "$(cat file.x)" = x ] || complain "no redirection"
+
+begin "words are joined as they were typed"
+run --shell echo '$((1+1))' {} ::: 'a  b'
+has_output '2 a  b
+'
+
+# Whatever is in an input arrives as it is, in every kind of place.
+cat > hostile <<'END'
+plain
+two  words
+it's
+"double"
+$HOME $(touch owned) `touch owned`
+back\slash \n \' \" \\
+; touch owned
+& touch owned
+' ; touch owned ; '
+" ; touch owned ; "
+'$(touch owned)'
+"$(touch owned)"
+*
+~
+#
+-n
+{}
+if
+a=b
+${x}
+)touch owned
+`
+é
+!
+$
+\
+END
+for line in '{}' '"{}"' "'{}'" 'x{}y' '"a {} b"' '"$(printf %s {})"' '`printf %s {}`' \
+    '"$(printf %s "{}")"' '"$(printf %s '"'{}'"')"' '$(printf %s "{}")' '"${none:-{}}"' \
+    '"${none:-"{}"}"' '"$(printf %s "$(printf %s {})")"' '"`printf %s "{}"`"'; do
+    begin "an input arrives as it is in $line"
+    rm -f owned
+    run -k --shell "printf '<%s>\\n' $line" < hostile
+    case $line in
+    x*) sed 's/.*/<x&y>/' hostile > wanted ;;
+    '"a '*) sed 's/.*/<a & b>/' hostile > wanted ;;
+    *) sed 's/.*/<&>/' hostile > wanted ;;
+    esac
+    case $line in
+    '$('* | '`'*) # without quotes around it the shell takes the result apart, as it should
+        is_status 0 ;;
+    *) cmp -s out wanted || complain "$(diff out wanted | head -n 4)" ;;
+    esac
+    [ ! -e owned ] || complain "an input was executed"
+done
+
+begin "an input arrives as it is behind a comment, and not out of one"
+printf 'echo {} # {} it'"'"'s\necho {}\n' > line
+rm -f owned
+run --shell "$(cat line)" ::: 'a
+touch owned'
+has_output 'a
+touch owned
+a
+touch owned
+'
+[ ! -e owned ] || complain "an input was executed"
+
+begin "newlines in an input"
+run --shell 'printf "[%s]" "{}" {}' ::: 'a
+b'
+has_output '[a
+b][a
+b]'
+
+begin "a dollar sign before a mark does not make it code"
+rm -f owned
+run --shell 'echo "${}" ${}' ::: '(touch owned)' HOME
+[ ! -e owned ] || complain "an input was executed"
+
+begin "where no value can stand a mark is refused"
+run --shell 'echo \{}' ::: a
+is_status 2
+says "backslash"
+run --shell "cat <<END
+{}
+END" ::: a
+is_status 2
+says "'<<'"
+
+begin "without a command each input is a line"
+printf 'echo one\nexit 3\n' > lines
+run -k --shell < lines
+is_status 1
+has_output 'one
+'
+says "'exit 3': exit 3"
+
+begin "--dry-run shows a line that does the same"
+for line in 'printf %s {}' 'printf %s "{}"' 'printf %s "$(printf %s {})"'; do
+    run -k --dry-run --shell "$line; echo" < hostile
+    is_status 0
+    sh out > again 2> err
+    cmp -s again hostile || complain "$line: $(diff again hostile | head -n 4)"
+done
+
+begin "... without --shell, too"
+run -k --dry-run printf '%s\n' < hostile
+sh out > again
+cmp -s again hostile || complain "$(diff again hostile | head -n 4)"
+
+finish
