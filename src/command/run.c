@@ -188,7 +188,7 @@ static int make_pool(struct cmd_run *run)
     cmd_relay_only_read();
     if (error < 0)
         return CMD_EXIT_TROUBLE;
-    if (cmd_gate_is_used(&run->gate))
+    if (cmd_gate_is_used(&run->gate) || run->options->halt.when != CMD_HALT_NEVER)
         run->limit = pp_pool_max_size(run->pool);
     return 0;
 }

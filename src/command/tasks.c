@@ -3,7 +3,8 @@
  *
  * Nothing is queued without bound: at most `limit` jobs have not ended, which is what the pool's
  * queue holds, so queueing never blocks; and no input is taken before a task can be made of it.
- * Where starts are held back, the limit is the number of workers: what is queued starts at once.
+ * Where starts are held back, or --halt may forbid them at any moment, the limit is the number of
+ * workers: nothing is queued ahead of its start.
  *
  * Callbacks run in pp_pool_process_results, which run.c calls.  They only note which jobs ended;
  * those are reported when what the workers had sent by then has been taken.

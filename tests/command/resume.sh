@@ -9,11 +9,16 @@ rounds=${2:-10}
 seed=${3:-$(date +%s)}
 seq 60 > lines
 
-# The moment is a number of lines of output, and a little beyond: it does not depend on the speed of
-# the machine.  The reader that counts them kills.
+# The moment is a number of lines of output: it does not depend on the speed of the machine.
 kill_at()
 {
-    awk -v at="$1" -v job="$2" 'NR == at { system("kill -9 " job) }' > /dev/null
+    lines=0
+    while read -r line; do
+        lines=$((lines + 1))
+        [ $lines -lt "$1" ] || break
+    done
+    [ $lines -lt "$1" ] || kill -KILL "$2" 2> /dev/null
+    cat > /dev/null
 }
 
 begin "each input is in the log once, after $rounds rounds of kill -9, seed $seed"
