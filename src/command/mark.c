@@ -111,12 +111,12 @@ static struct cmd_text base(struct cmd_text text)
     return (struct cmd_text){slash + 1, text.length - skipped};
 }
 
-/* A dot with something behind it, in the last component. */
+/* Without the last dot of the last component, and what is behind it. */
 static struct cmd_text no_extension(struct cmd_text text)
 {
     struct cmd_text name = base(text);
     const char     *dot = name.length > 0 ? memrchr(name.data, '.', name.length) : NULL;
-    if (dot == NULL || dot + 1 == name.data + name.length)
+    if (dot == NULL)
         return text;
     return (struct cmd_text){text.data, (size_t)(dot - text.data)};
 }

@@ -10,7 +10,7 @@ d.e.f d.e d.e.f . d.e
 .hidden  .hidden . 
 a.b/c a.b/c c a.b c
 dir/ dir/  . 
-name. name. name. . name.
+name. name name. . name
 ./q.r ./q q.r . q
 '
 
