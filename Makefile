@@ -14,7 +14,7 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install bench bench-death soak fuzz kill-sweep kill-sample faults model model-full mutants \
+.PHONY: build run test install bench bench-death soak resume-soak fuzz kill-sweep kill-sample faults model model-full mutants \
         format check-format tidy help clean \
         deps-build deps-test deps-bench test-gcc test-clang test-asan test-tsan
 
@@ -104,6 +104,10 @@ soak: deps-test ## random chaos for SECONDS (60), by SEED (the time)
 	@$(call quietly,soak-configure) cmake -S . -B $(BUILD)/soak -DPROCPOOL_BUILD_TESTS=ON -DPROCPOOL_WERROR=$(WERROR)
 	@$(call quietly,soak-build) cmake --build $(BUILD)/soak -j $$(nproc) --target soak
 	@$(BUILD)/soak/tests/soak/soak --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
+resume-soak: build ## kill -9 of procpool run at random moments, then --resume: ROUNDS (100), by SEED (the time)
+	$(call say,Soak: kill -9 and resume$(comma) $(or $(ROUNDS),100) rounds)
+	@sh tests/command/resume.sh $(BUILD) $(or $(ROUNDS),100) $(SEED)
 
 format: ## lay the sources out by .clang-format
 	$(call say,Format: rewriting the sources)

@@ -13,6 +13,11 @@ install(TARGETS procpool_static EXPORT procpool-static
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 if(TARGET procpool-command)
     install(TARGETS procpool-command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    install(FILES completions/procpool.bash RENAME procpool
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+    install(FILES completions/_procpool DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+    install(FILES completions/procpool.fish
+            DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()
 
 foreach(section RANGE 1 8)

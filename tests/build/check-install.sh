@@ -36,6 +36,10 @@ grep -rlF -e "$build" -e "$work/first" "$libdir/pkgconfig" "$libdir/cmake" &&
     fail "these files name the build folder or the first prefix"
 
 if [ -x "$build/procpool" ]; then
+    for file in bash-completion/completions/procpool zsh/site-functions/_procpool \
+        fish/vendor_completions.d/procpool.fish; do
+        [ -f "$prefix/share/$file" ] || fail "no share/$file"
+    done
     for command in "$build/procpool" "$prefix/bin/procpool"; do
         found=$(ldd "$command" | sed -n 's/.*libprocpool\.so\.0 => \([^ ]*\) .*/\1/p')
         case $found in
