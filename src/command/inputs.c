@@ -202,7 +202,8 @@ int cmd_inputs_numbered(struct cmd_inputs *inputs, char *const *words, const uin
     int error = allocate(inputs, 1);
     if (error < 0)
         return error;
-    cmd_source_words(&inputs->sources[0], words, count);
+    static char *const none[1];
+    cmd_source_words(&inputs->sources[0], count > 0 ? words : none, count);
     inputs->numbered = words;
     inputs->numbers = numbers;
     return 0;

@@ -181,7 +181,7 @@ static bool workers(unsigned *count, const char *text, size_t length, const stru
 
 int cmd_parse_jobs(void *target, const char *text, const struct cmd_option *option)
 {
-    struct cmd_jobs jobs;
+    struct cmd_jobs jobs = {0};
     const char     *dots = strstr(text, "..");
     char            wanted[96];
     bool            right = false;

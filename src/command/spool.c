@@ -123,8 +123,9 @@ static void copy_tail(void *argument, const char *data, size_t size)
 
 size_t cmd_spool_tail(const struct cmd_spool *spool, char *out, size_t room)
 {
-    struct tail tail = {out, 0};
+    struct tail tail = {0};
     uint64_t    size = cmd_spool_size(spool);
+    tail.out = out;
     if (cmd_spool_each(spool, size > room ? size - room : 0, copy_tail, &tail) < 0)
         return 0; /* it is said where all of it is read */
     return tail.used;

@@ -100,7 +100,7 @@ static int init_line(struct cmd_template *command, char *const *words, size_t co
         free(command->words[0].pieces);
         command->words[0] = (struct cmd_word){0};
         command->count = 0;
-        strcat(command->line, " {}"); /* join() left room */
+        memcpy(command->line + strlen(command->line), " {}", sizeof " {}"); /* join() left room */
         error = parse_word(command, command->line);
     }
     return error == 0 && has_impossible_mark(&command->words[0]) ? -EINVAL : error;

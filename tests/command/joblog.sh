@@ -85,6 +85,14 @@ run --joblog log --retry-failed
 is_status 0
 has_output ''
 
+begin "--retry-failed of a log without failures is no task"
+rm log
+run --joblog log echo ::: a
+run --joblog log --retry-failed
+is_status 0
+has_output ''
+sums_up '0 done, 0 failed, 0 timed out, 0 lost'
+
 begin "the worker's number is in the command that is logged"
 rm log
 run -j 1 --joblog log echo '{%}' ::: x
