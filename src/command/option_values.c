@@ -300,7 +300,7 @@ static size_t unescape(const char *text, char *out)
 
 int cmd_parse_separator(void *target, const char *text, const struct cmd_option *option)
 {
-    char  *out = strdup(text); /* lives as long as the process: there is one */
+    char  *out = strdup(text);
     size_t used = 0;
     if (out == NULL) {
         cmd_error("run: no memory");

@@ -16,7 +16,7 @@ cmd_parse_fn cmd_parse_jobs;      /* struct cmd_jobs */
 cmd_parse_fn cmd_parse_soft;      /* struct cmd_soft_limit */
 cmd_parse_fn cmd_parse_nice;      /* struct cmd_nice */
 cmd_parse_fn cmd_parse_halt;      /* struct cmd_halt */
-cmd_parse_fn cmd_parse_separator; /* const char *, not empty, \t and the like resolved in place */
+cmd_parse_fn cmd_parse_separator; /* char *, allocated, not empty; \t and the like are resolved */
 cmd_parse_fn cmd_parse_delimiter; /* int */
 cmd_parse_fn cmd_parse_variable;  /* struct cmd_strings: NAME=VALUE */
 cmd_parse_fn cmd_parse_more;      /* struct cmd_strings: another one */

@@ -333,6 +333,7 @@ int cmd_options_parse(struct cmd_options *options, int argc, char **argv)
 void cmd_options_free(struct cmd_options *options)
 {
     free(options->sources);
+    free(options->colsep);
     free(options->files.items);
     free(options->environment.items);
 }

@@ -75,7 +75,7 @@ struct cmd_options {
     struct cmd_strings      files; /* of --arg-file */
     bool                    null;
     int                     delimiter; /* -1: not given */
-    const char             *colsep;
+    char                   *colsep;    /* ours to free */
     bool                    csv, header;
     /* what is run */
     char *const       *command;

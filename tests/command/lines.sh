@@ -11,7 +11,8 @@ sums_up '0 done, 0 failed, 1 timed out, 0 lost'
 grep -q '^    | why$' err || complain "its last line is not in the summary"
 
 begin "... when its worker died"
-run sh -c 'echo begun; kill -9 $PPID; sleep 100' ::: x
+run --line-buffer sh -c 'echo begun; until grep -q begun out; do sleep 0.02; done
+    kill -9 $PPID; sleep 100' ::: x
 is_status 1
 has_output 'begun
 '

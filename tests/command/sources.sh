@@ -144,6 +144,10 @@ rs2
 '
 
 begin "memory is flat: the inputs of the first source are not kept"
+if [ -n "${ASAN_OPTIONS-}" ]; then
+    echo "AddressSanitizer keeps what is freed: left out"
+    finish
+fi
 measure()
 {
     mkfifo "lines.$1"
