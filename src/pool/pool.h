@@ -188,8 +188,9 @@ int pp_pool_submit(struct pp_pool *pool, struct pp_task *task, bool blocking, in
 /* dispatch.c: give pending tasks to workers. */
 void pp_pool_dispatch(struct pp_pool *pool);
 void pp_pool_refill(struct pp_pool *pool, struct pp_worker *worker);
-/* Take back what the worker has not begun and is not first in its tray. */
+/* Take back what the worker has not begun; `behind`: and is not first in its tray. */
 void pp_pool_recall_behind(struct pp_pool *pool, struct pp_worker *worker);
+void pp_pool_recall_unbegun(struct pp_pool *pool, struct pp_worker *worker);
 /* Take that one back, if it has not begun; then it is the caller's to cancel it, or to have it pend
  * again, no attempt spent. */
 bool pp_pool_recall(struct pp_pool *pool, struct pp_worker *worker, struct pp_task *task);
