@@ -1,7 +1,7 @@
 # The tests.
 #
 #   tests/unit/*.c           one program each; label unit
-#   tests/process/test_*.c   one program each, with the folder's other files; label process
+#   tests/process/test_*.c   one program each, with the folder's other files as objects; label process
 #   tests/plugins/*.c        objects that those programs load
 #   tests/command/*.sh       the command as a person uses it; label command
 #   tests/soak/              one program, random chaos; a short form of it runs here; label soak
@@ -57,16 +57,25 @@ foreach(source IN LISTS plugin_sources)
     list(APPEND plugin_targets test-plugin-${name})
 endforeach()
 
-# procpool_test_program(kind source timeout [more sources])
-function(procpool_test_program kind source timeout)
-    get_filename_component(name "${source}" NAME_WE)
-    set(target ${kind}-${name})
-    add_executable(${target} "${source}" ${ARGN})
+# What a program of the tests and its parts are compiled with.
+function(procpool_test_options target)
     procpool_compiler_options(${target})
     target_compile_definitions(${target} PRIVATE
         ${PROCPOOL_GNU_SOURCE} PP_TEST_PLUGIN_DIR="${plugin_folder}" ${test_definitions})
     target_include_directories(${target} PRIVATE
-        "${PROCPOOL_SOURCE_FOLDER}" "${PROJECT_SOURCE_DIR}/tests")
+        "${PROCPOOL_SOURCE_FOLDER}" "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests")
+    if(TARGET procpool-command)
+        target_compile_definitions(${target} PRIVATE
+            PP_TEST_COMMAND="$<TARGET_FILE:procpool-command>")
+    endif()
+endfunction()
+
+# procpool_test_program(kind source timeout [objects])
+function(procpool_test_program kind source timeout)
+    get_filename_component(name "${source}" NAME_WE)
+    set(target ${kind}-${name})
+    add_executable(${target} "${source}" ${ARGN})
+    procpool_test_options(${target})
     target_link_libraries(${target} PRIVATE
         $<LINK_LIBRARY:WHOLE_ARCHIVE,procpool_static> PkgConfig::PROCPOOL_MSGPACK
         PkgConfig::PROCPOOL_CMOCKA Threads::Threads ${CMAKE_DL_LIBS})
@@ -77,8 +86,6 @@ function(procpool_test_program kind source timeout)
     endif()
     if(TARGET procpool-command)
         add_dependencies(${target} procpool-command)
-        target_compile_definitions(${target} PRIVATE
-            PP_TEST_COMMAND="$<TARGET_FILE:procpool-command>")
     endif()
     math(EXPR seconds "${timeout} * ${time_factor}")
     if(PROCPOOL_MUTANT)
@@ -101,8 +108,11 @@ list(FILTER process_support EXCLUDE REGEX "/test_[^/]*$")
 if(PROCPOOL_SANITIZE) # a gigabyte through a sanitizer's shadow shows nothing more, and takes minutes
     list(FILTER process_sources EXCLUDE REGEX "/test_huge_payload[.]c$")
 endif()
+add_library(process-support OBJECT ${process_support})
+procpool_test_options(process-support)
+target_link_libraries(process-support PRIVATE PkgConfig::PROCPOOL_CMOCKA)
 foreach(source IN LISTS process_sources)
-    procpool_test_program(process "${source}" 120 ${process_support})
+    procpool_test_program(process "${source}" 120 $<TARGET_OBJECTS:process-support>)
 endforeach()
 
 # The soak sees the public header only, as any program would.
