@@ -139,7 +139,7 @@ function(procpool_kill_sweep level trials)
         procpool_compiler_options(${part})
         target_compile_options(${part} PRIVATE -g -${level})
         target_compile_definitions(${part} PRIVATE
-            ${PROCPOOL_GNU_SOURCE} PROCPOOL_VERSION="${PROJECT_VERSION}")
+            ${PROCPOOL_GNU_SOURCE} PROCPOOL_VERSION="${PROJECT_VERSION}" PP_SPINS_MIN=4)
         target_include_directories(${part} PRIVATE
             "${PROCPOOL_SOURCE_FOLDER}" "${PROJECT_SOURCE_DIR}/include")
         target_link_libraries(${part} PRIVATE
