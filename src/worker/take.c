@@ -9,6 +9,7 @@
  *   - After a bullet the tray is emptied first.
  */
 #include "base/clock.h"
+#include "base/relax.h"
 #include "shm/doorbell.h"
 #include "worker/self.h"
 
@@ -22,15 +23,6 @@
 #define PP_SPINS_MIN 64
 #endif
 enum { SPINS_MIN = PP_SPINS_MIN, SPINS_MAX = 16 * PP_SPINS_MIN };
-
-static void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#else
-    __asm__ __volatile__("" ::: "memory");
-#endif
-}
 
 /* Go through the tickets until one can be claimed or is not written yet. */
 static enum pp_claim claim_next(struct pp_worker_self *self)
@@ -88,7 +80,7 @@ static bool spin_for_request(struct pp_worker_self *self)
             return true;
         }
         self->now = 0; /* what comes now comes later than that */
-        relax();
+        pp_relax();
     }
     self->patience /= 2;
     return false;
