@@ -5,9 +5,10 @@
  * more than many a task.  For as long as those would take the caller looks at the word itself: a result
  * that comes by then has rung no bell, and woken nobody.
  *
- * Whether it is worth it is learned: it is tried when what the worker has before it, by the mean of what
- * tasks took lately, will be over within the moment; and each time that it was in vain, twice as
- * many waits as before go to sleep at once.
+ * It is tried when the worker is awake - to wake one on another processor takes longer than that, and on
+ * this one it has to wait for us - and what is before it, by the mean of what tasks took lately, will
+ * be over within the moment.  Each time that it was in vain, twice as many waits as before go to sleep
+ * at once.
  *
  * Invariants
  *   - No lock is held meanwhile.  The worker's memory stays mapped: it is held.
@@ -17,10 +18,15 @@
 #include "pool/pool.h"
 
 enum {
-    MOMENT_NS = 50 * 1000, /* a sleep and two wake-ups, about */
-    TURNS = 1024,          /* fill it */
+    MOMENT_NS = 40 * 1000, /* two sleeps and two wake-ups, about */
+    TURNS = 2048,          /* fill it */
     PASSES_MOST = 256      /* waits that go to sleep at once, after a failure */
 };
+
+static bool says_awake(const struct pp_worker *worker)
+{
+    return atomic_load_explicit(&worker->box->awake, memory_order_relaxed) == PP_AWAKE;
+}
 
 /* Tickets before it count, too. */
 static bool is_soon(const struct pp_pool *pool, const struct pp_task *task)
@@ -31,7 +37,7 @@ static bool is_soon(const struct pp_pool *pool, const struct pp_task *task)
 
 static bool is_worth_it(struct pp_pool *pool, const struct pp_task *task)
 {
-    if (pp_task_place(task) != PP_PLACE_SENT || !is_soon(pool, task))
+    if (pp_task_place(task) != PP_PLACE_SENT || !says_awake(task->worker) || !is_soon(pool, task))
         return false;
     if (pool->linger_passes == 0)
         return true;
