@@ -7,6 +7,7 @@
 #   tests/soak/              one program, random chaos; a short form of it runs here; label soak
 #   tests/kill/              a death at each instruction; a sample runs here; label kill
 #   tests/faults/            every system call fails; label faults
+#   tests/cost/              instructions of each part of a task's way, counted by callgrind; label cost
 #   tests/mutants/           deliberate faults, which the tests find: `make mutants`; label mutants
 #   src/shm/mailbox.pml      the model of the protocol, by tools/check-model; label model
 #   tests/build/             what is built and installed is what was promised; label build
@@ -212,6 +213,20 @@ if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped
                 set_tests_properties(valgrind/${name} PROPERTIES LABELS valgrind TIMEOUT 300)
             endif()
         endforeach()
+    endif()
+
+    # The numbers in limits.txt are those of Debian 12's compiler.
+    if(PROCPOOL_VALGRIND AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT PROCPOOL_MUTANT AND
+       CMAKE_C_COMPILER_VERSION MATCHES "^12[.]" AND CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND
+       CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+        set(cost_source "${PROJECT_SOURCE_DIR}/tests/cost")
+        procpool_test_program(cost "${cost_source}/cost.c" 120
+            "${PROJECT_SOURCE_DIR}/tests/fuzz/host.c")
+        set_tests_properties(cost/cost PROPERTIES LABELS cost)
+        add_test(NAME cost/no_part_of_a_task_costs_more_than_it_did
+            COMMAND sh "${cost_source}/check.sh" $<TARGET_FILE:cost-cost> "${tests_folder}/cost")
+        set_tests_properties(cost/no_part_of_a_task_costs_more_than_it_did PROPERTIES
+            LABELS cost TIMEOUT 120)
     endif()
 endif()
 
