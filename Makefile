@@ -14,7 +14,8 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install bench bench-death soak resume-soak fuzz kill-sweep kill-sample faults model model-full mutants \
+.PHONY: build run test install bench bench-death soak resume-soak fuzz kill-sweep kill-sample record-cost faults \
+        model model-full mutants \
         format check-format tidy help clean \
         deps-build deps-test deps-bench test-gcc test-clang test-asan test-tsan
 
@@ -83,6 +84,13 @@ model: deps-test ## check the model of the protocol, and that its deliberate fau
 model-full: deps-test ## the same in larger configurations: some minutes
 	$(call say,Model: src/shm/mailbox.pml in larger configurations)
 	@sh tools/check-model $(BUILD)/model/full full
+
+record-cost: deps-test ## write what each part of a task costs now, in instructions, to tests/cost/limits.txt
+	$(call say,Cost: recording)
+	@$(call quietly,cost-configure) cmake -S . -B $(BUILD)/gcc -DPROCPOOL_BUILD_TESTS=ON \
+	    -DCMAKE_C_COMPILER=gcc -DPROCPOOL_WERROR=ON
+	@$(call quietly,cost-build) cmake --build $(BUILD)/gcc -j $$(nproc) --target cost-cost
+	@sh tests/cost/check.sh $(BUILD)/gcc/tests/cost/cost $(BUILD)/gcc/tests/cost record
 
 install: build ## install to PREFIX (/usr/local), below DESTDIR
 	$(call say,Install: $(DESTDIR)$(PREFIX))

@@ -1,12 +1,13 @@
 # The tests.
 #
 #   tests/unit/*.c           one program each; label unit
-#   tests/process/test_*.c   one program each, with the folder's other files; label process
+#   tests/process/test_*.c   one program each, with the folder's other files as objects; label process
 #   tests/plugins/*.c        objects that those programs load
 #   tests/command/*.sh       the command as a person uses it; label command
 #   tests/soak/              one program, random chaos; a short form of it runs here; label soak
 #   tests/kill/              a death at each instruction; a sample runs here; label kill
 #   tests/faults/            every system call fails; label faults
+#   tests/cost/              instructions of each part of a task's way, counted by callgrind; label cost
 #   tests/mutants/           deliberate faults, which the tests find: `make mutants`; label mutants
 #   src/shm/mailbox.pml      the model of the protocol, by tools/check-model; label model
 #   tests/build/             what is built and installed is what was promised; label build
@@ -57,16 +58,25 @@ foreach(source IN LISTS plugin_sources)
     list(APPEND plugin_targets test-plugin-${name})
 endforeach()
 
-# procpool_test_program(kind source timeout [more sources])
-function(procpool_test_program kind source timeout)
-    get_filename_component(name "${source}" NAME_WE)
-    set(target ${kind}-${name})
-    add_executable(${target} "${source}" ${ARGN})
+# What a program of the tests and its parts are compiled with.
+function(procpool_test_options target)
     procpool_compiler_options(${target})
     target_compile_definitions(${target} PRIVATE
         ${PROCPOOL_GNU_SOURCE} PP_TEST_PLUGIN_DIR="${plugin_folder}" ${test_definitions})
     target_include_directories(${target} PRIVATE
-        "${PROCPOOL_SOURCE_FOLDER}" "${PROJECT_SOURCE_DIR}/tests")
+        "${PROCPOOL_SOURCE_FOLDER}" "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests")
+    if(TARGET procpool-command)
+        target_compile_definitions(${target} PRIVATE
+            PP_TEST_COMMAND="$<TARGET_FILE:procpool-command>")
+    endif()
+endfunction()
+
+# procpool_test_program(kind source timeout [objects])
+function(procpool_test_program kind source timeout)
+    get_filename_component(name "${source}" NAME_WE)
+    set(target ${kind}-${name})
+    add_executable(${target} "${source}" ${ARGN})
+    procpool_test_options(${target})
     target_link_libraries(${target} PRIVATE
         $<LINK_LIBRARY:WHOLE_ARCHIVE,procpool_static> PkgConfig::PROCPOOL_MSGPACK
         PkgConfig::PROCPOOL_CMOCKA Threads::Threads ${CMAKE_DL_LIBS})
@@ -77,8 +87,6 @@ function(procpool_test_program kind source timeout)
     endif()
     if(TARGET procpool-command)
         add_dependencies(${target} procpool-command)
-        target_compile_definitions(${target} PRIVATE
-            PP_TEST_COMMAND="$<TARGET_FILE:procpool-command>")
     endif()
     math(EXPR seconds "${timeout} * ${time_factor}")
     if(PROCPOOL_MUTANT)
@@ -101,8 +109,11 @@ list(FILTER process_support EXCLUDE REGEX "/test_[^/]*$")
 if(PROCPOOL_SANITIZE) # a gigabyte through a sanitizer's shadow shows nothing more, and takes minutes
     list(FILTER process_sources EXCLUDE REGEX "/test_huge_payload[.]c$")
 endif()
+add_library(process-support OBJECT ${process_support})
+procpool_test_options(process-support)
+target_link_libraries(process-support PRIVATE PkgConfig::PROCPOOL_CMOCKA)
 foreach(source IN LISTS process_sources)
-    procpool_test_program(process "${source}" 120 ${process_support})
+    procpool_test_program(process "${source}" 120 $<TARGET_OBJECTS:process-support>)
 endforeach()
 
 # The soak sees the public header only, as any program would.
@@ -129,7 +140,7 @@ function(procpool_kill_sweep level trials)
         procpool_compiler_options(${part})
         target_compile_options(${part} PRIVATE -g -${level})
         target_compile_definitions(${part} PRIVATE
-            ${PROCPOOL_GNU_SOURCE} PROCPOOL_VERSION="${PROJECT_VERSION}")
+            ${PROCPOOL_GNU_SOURCE} PROCPOOL_VERSION="${PROJECT_VERSION}" PP_SPINS_MIN=4)
         target_include_directories(${part} PRIVATE
             "${PROCPOOL_SOURCE_FOLDER}" "${PROJECT_SOURCE_DIR}/include")
         target_link_libraries(${part} PRIVATE
@@ -202,6 +213,20 @@ if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped
                 set_tests_properties(valgrind/${name} PROPERTIES LABELS valgrind TIMEOUT 300)
             endif()
         endforeach()
+    endif()
+
+    # The numbers in limits.txt are those of Debian 12's compiler.
+    if(PROCPOOL_VALGRIND AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND NOT PROCPOOL_MUTANT AND
+       CMAKE_C_COMPILER_VERSION MATCHES "^12[.]" AND CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND
+       CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+        set(cost_source "${PROJECT_SOURCE_DIR}/tests/cost")
+        procpool_test_program(cost "${cost_source}/cost.c" 120
+            "${PROJECT_SOURCE_DIR}/tests/fuzz/host.c")
+        set_tests_properties(cost/cost PROPERTIES LABELS cost)
+        add_test(NAME cost/no_part_of_a_task_costs_more_than_it_did
+            COMMAND sh "${cost_source}/check.sh" $<TARGET_FILE:cost-cost> "${tests_folder}/cost")
+        set_tests_properties(cost/no_part_of_a_task_costs_more_than_it_did PROPERTIES
+            LABELS cost TIMEOUT 120)
     endif()
 endif()
 

@@ -410,11 +410,12 @@ void pp_pool_pend_again(struct pp_pool *pool, struct pp_task *task)
     pp_queue_add(&pool->queue, task);
 }
 
-/* From the end: the worker goes through its tray from the front, and what comes back keeps its
- * order by pp_queue_add. */
-void pp_pool_recall_behind(struct pp_pool *pool, struct pp_worker *worker)
+/* From the end: the worker goes through its tray from the front, so it does not come to what is taken
+ * back after.  What comes back keeps its order by pp_queue_add. */
+static void recall_down_to(struct pp_pool *pool, struct pp_worker *worker, unsigned kept)
 {
-    for (uint64_t ticket = worker->tail; worker->inflight > 1 && ticket > worker->head; ticket--) {
+    for (uint64_t ticket = worker->tail; worker->inflight > kept && ticket > worker->head;
+         ticket--) {
         struct pp_task *task = worker->sent[(ticket - 1) % PP_RING].task;
         if (task == NULL)
             continue;
@@ -422,4 +423,14 @@ void pp_pool_recall_behind(struct pp_pool *pool, struct pp_worker *worker)
             break; /* it has begun, so everything before it is done */
         pp_pool_pend_again(pool, task);
     }
+}
+
+void pp_pool_recall_behind(struct pp_pool *pool, struct pp_worker *worker)
+{
+    recall_down_to(pool, worker, 1);
+}
+
+void pp_pool_recall_unbegun(struct pp_pool *pool, struct pp_worker *worker)
+{
+    recall_down_to(pool, worker, 0);
 }

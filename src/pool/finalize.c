@@ -71,18 +71,10 @@ static void drop_waiting(struct pp_pool *pool)
 /* A task in a tray that has not begun is dropped like one that is pending. */
 static void drop_unbegun(struct pp_pool *pool)
 {
-    for (unsigned i = 0; i < pool->slot_count; i++) {
-        struct pp_worker *worker = pool->workers[i];
-        if (worker == NULL)
-            continue;
-        for (uint64_t ticket = worker->head; ticket < worker->tail; ticket++) {
-            struct pp_task *task = worker->sent[ticket % PP_RING].task;
-            if (task == NULL || !pp_pool_recall(pool, worker, task))
-                continue;
-            pool->stopped_tasks++;
-            pp_pool_latch(pool, task, dropped());
-        }
-    }
+    for (unsigned i = 0; i < pool->slot_count; i++)
+        if (pool->workers[i] != NULL)
+            pp_pool_recall_unbegun(pool, pool->workers[i]);
+    drop_waiting(pool);
 }
 
 static void ask_to_stop(struct pp_pool *pool)
@@ -115,9 +107,7 @@ static void kill_all(struct pp_pool *pool)
 static void stop_workers(struct pp_pool *pool, int64_t patience)
 {
     pool->life = PP_LIFE_STOPPING;
-    drop_waiting(pool);
     drop_unbegun(pool);
-    drop_waiting(pool);
     ask_to_stop(pool);
     wait_until_gone(pool, pp_deadline_after(pp_clock_now(), patience));
     if (all_gone(pool))

@@ -116,13 +116,15 @@ struct pp_pool {
     unsigned           result_hint; /* granules that results seem to need */
 
     /* who waits for what */
-    unsigned       watchers;  /* somebody wants to know of every task that ends */
-    pthread_cond_t space;     /* a place in the queue became free, or the pool closed */
-    unsigned       blocked;   /* threads waiting there */
-    pthread_cond_t progress;  /* anything else: tasks processed, workers born or gone */
-    unsigned       observers; /* threads waiting there */
-    pthread_cond_t deliver;   /* the daemon thread has something to do */
-    int            ready_fd;  /* eventfd behind pp_pool_fd */
+    unsigned       watchers;        /* somebody wants to know of every task that ends */
+    pthread_cond_t space;           /* a place in the queue became free, or the pool closed */
+    unsigned       blocked;         /* threads waiting there */
+    pthread_cond_t progress;        /* anything else: tasks processed, workers born or gone */
+    unsigned       observers;       /* threads waiting there */
+    unsigned       linger_passes;   /* waits that sleep at once (linger.c) */
+    unsigned       linger_failures; /* how many they were after the last failure; 0: it succeeded */
+    pthread_cond_t deliver;         /* the daemon thread has something to do */
+    int            ready_fd;        /* eventfd behind pp_pool_fd */
     bool           fd_used;
     struct pp_list frames; /* callbacks that are running */
 
@@ -188,8 +190,9 @@ int pp_pool_submit(struct pp_pool *pool, struct pp_task *task, bool blocking, in
 /* dispatch.c: give pending tasks to workers. */
 void pp_pool_dispatch(struct pp_pool *pool);
 void pp_pool_refill(struct pp_pool *pool, struct pp_worker *worker);
-/* Take back what the worker has not begun and is not first in its tray. */
+/* Take back what the worker has not begun; `behind`: and is not first in its tray. */
 void pp_pool_recall_behind(struct pp_pool *pool, struct pp_worker *worker);
+void pp_pool_recall_unbegun(struct pp_pool *pool, struct pp_worker *worker);
 /* Take that one back, if it has not begun; then it is the caller's to cancel it, or to have it pend
  * again, no attempt spent. */
 bool pp_pool_recall(struct pp_pool *pool, struct pp_worker *worker, struct pp_task *task);
@@ -207,6 +210,9 @@ void pp_pool_conclude(struct pp_pool *pool, struct pp_task *task, struct pp_outc
 void pp_pool_latch(struct pp_pool *pool, struct pp_task *task, struct pp_outcome *outcome);
 /* Make the bells ring for what the pool needs to know before its manager sleeps, or not at all. */
 void pp_pool_arm(struct pp_pool *pool);
+
+/* linger.c: wait a moment for a task that may be over soon. */
+void pp_pool_linger(struct pp_pool *pool, const struct pp_task *task);
 
 /* deliver.c: run one due callback, if there is one; unlocks while it runs. */
 bool pp_pool_deliver_one(struct pp_pool *pool);

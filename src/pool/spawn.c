@@ -138,7 +138,7 @@ int pp_pool_spawn(struct pp_pool *pool)
     if (error < 0) {
         if (worker != NULL)
             pp_pool_forget_fd(pool, worker->bell);
-        pp_worker_free(worker);
+        pp_worker_release(worker);
         if (server != pool->server)
             pp_pool_server_dead(pool, server);
         return error;

@@ -179,13 +179,14 @@ static int submit(struct pp_pool *pool, struct pp_task *task, bool is_draft, boo
     if (error == 0 && pool->life != PP_LIFE_RUNNING)
         error = -ESHUTDOWN;
     if (error == 0 && pp_task_place(task) != PP_PLACE_NEW)
-        error = -EALREADY; /* another thread queued the same task while this one waited */
+        error = -EALREADY;    /* another thread queued the same task while this one waited */
+    bool deaf = !pool->bells; /* what is done by now has told nobody */
     if (error == 0)
         error = is_draft ? accept_draft(pool, task) : accept_task(pool, task);
     if (error == 0) {
         let_urgent_pass(pool);
         pp_pool_dispatch(pool);
-        if (pool->queue.count > 0 && !pool->bells)
+        if (pool->queue.count > 0 && deaf)
             look_for_room(pool);
         if (pool->queue.count > 0 && pool->idle_count == 0)
             pp_pool_tend(pool);

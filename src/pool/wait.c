@@ -173,6 +173,8 @@ int pp_wait_all(pp_task *const *tasks, size_t count, double timeout)
     for (size_t i = 0; i < count && error == 0; i++) {
         struct pp_waiter      waiter = {0};
         struct pp_waiter_link link;
+        if (!ended(tasks[i]) && timeout != 0)
+            pp_pool_linger(pp_task_pool(tasks[i]), tasks[i]);
         if (ended(tasks[i]))
             continue;
         enlist(tasks[i], &link, &waiter);

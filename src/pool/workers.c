@@ -199,7 +199,7 @@ void pp_pool_bury(struct pp_pool *pool, struct pp_worker *worker)
     drop_server_of(pool, worker);
     pool->workers[worker->slot] = NULL;
     pool->total--;
-    pp_worker_free(worker);
+    pp_worker_release(worker);
     pp_pool_progress(pool);
 }
 

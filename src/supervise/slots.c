@@ -48,37 +48,6 @@ static int make_channels(struct pp_worker *worker)
     return 0;
 }
 
-int pp_worker_create(struct pp_worker **worker, unsigned slot, uint64_t incarnation)
-{
-    struct pp_worker *made = calloc(1, sizeof *made);
-    void             *tray = NULL;
-    void             *box = NULL;
-    if (made == NULL)
-        return -ENOMEM;
-    made->slot = slot;
-    made->incarnation = incarnation;
-    made->head = made->tail = PP_FIRST_TICKET;
-    made->tray_fd = made->box_fd = made->bell = made->pidfd = made->statm = -1;
-    made->socket = made->worker_socket = -1;
-    pp_list_init(&made->link);
-    int error = shared_memory(&tray, &made->tray_fd, "procpool tray", sizeof(struct pp_tray), true);
-    made->tray = tray;
-    if (error == 0)
-        error = shared_memory(&box, &made->box_fd, "procpool box", box_size(), false);
-    made->box = box;
-    if (error == 0)
-        error = make_channels(made);
-    if (error < 0) {
-        pp_worker_free(made);
-        return error;
-    }
-    made->ledger = (struct pp_ledger *)(void *)((char *)box + ledger_offset());
-    pp_mailbox_init(made->box);
-    atomic_store_explicit(&made->tray->ring, PP_RING_NEVER, memory_order_relaxed);
-    *worker = made;
-    return 0;
-}
-
 void pp_worker_close_given(struct pp_worker *worker)
 {
     pp_close(&worker->tray_fd);
@@ -95,16 +64,57 @@ static void close_descriptors(struct pp_worker *worker)
     pp_close(&worker->statm);
 }
 
-void pp_worker_free(struct pp_worker *worker)
+static void free_worker(struct pp_worker *worker)
 {
-    if (worker == NULL)
-        return;
     close_descriptors(worker);
     if (worker->tray != NULL)
         munmap(worker->tray, sizeof *worker->tray);
     if (worker->box != NULL)
         munmap(worker->box, box_size());
     free(worker);
+}
+
+int pp_worker_create(struct pp_worker **worker, unsigned slot, uint64_t incarnation)
+{
+    struct pp_worker *made = calloc(1, sizeof *made);
+    void             *tray = NULL;
+    void             *box = NULL;
+    if (made == NULL)
+        return -ENOMEM;
+    made->holds = 1;
+    made->slot = slot;
+    made->incarnation = incarnation;
+    made->head = made->tail = PP_FIRST_TICKET;
+    made->tray_fd = made->box_fd = made->bell = made->pidfd = made->statm = -1;
+    made->socket = made->worker_socket = -1;
+    pp_list_init(&made->link);
+    int error = shared_memory(&tray, &made->tray_fd, "procpool tray", sizeof(struct pp_tray), true);
+    made->tray = tray;
+    if (error == 0)
+        error = shared_memory(&box, &made->box_fd, "procpool box", box_size(), false);
+    made->box = box;
+    if (error == 0)
+        error = make_channels(made);
+    if (error < 0) {
+        free_worker(made);
+        return error;
+    }
+    made->ledger = (struct pp_ledger *)(void *)((char *)box + ledger_offset());
+    pp_mailbox_init(made->box);
+    atomic_store_explicit(&made->tray->ring, PP_RING_NEVER, memory_order_relaxed);
+    *worker = made;
+    return 0;
+}
+
+void pp_worker_hold(struct pp_worker *worker)
+{
+    worker->holds++;
+}
+
+void pp_worker_release(struct pp_worker *worker)
+{
+    if (worker != NULL && --worker->holds == 0)
+        free_worker(worker);
 }
 
 int pp_worker_signal(const struct pp_worker *worker, int signal)

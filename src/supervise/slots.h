@@ -43,6 +43,7 @@ struct pp_sent {
 struct pp_worker {
     struct pp_list       link; /* the pool's idle or busy list */
     unsigned             slot;
+    unsigned             holds;
     uint64_t             incarnation;
     enum pp_worker_state state;
     enum pp_kill_reason  reason;
@@ -87,8 +88,11 @@ struct pp_worker {
 };
 
 /* A worker's memory, bell and sockets, before there is a process: 0 or -errno. */
-int  pp_worker_create(struct pp_worker **worker, unsigned slot, uint64_t incarnation);
-void pp_worker_free(struct pp_worker *worker);
+int pp_worker_create(struct pp_worker **worker, unsigned slot, uint64_t incarnation);
+/* Under the pool's lock.  Who created it holds it; so does a thread that looks at its box without the
+ * lock.  The last to release it frees it; NULL is nothing. */
+void pp_worker_hold(struct pp_worker *worker);
+void pp_worker_release(struct pp_worker *worker);
 /* Close the ends that are the worker's, once the fork server has them. */
 void pp_worker_close_given(struct pp_worker *worker);
 

@@ -9,6 +9,7 @@
  *   - After a bullet the tray is emptied first.
  */
 #include "base/clock.h"
+#include "base/relax.h"
 #include "shm/doorbell.h"
 #include "worker/self.h"
 
@@ -16,17 +17,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Turns of the spin before a sleep: some microseconds, and some tens of them. */
-enum { SPINS_MIN = 64, SPINS_MAX = 1024 };
-
-static void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#else
-    __asm__ __volatile__("" ::: "memory");
+/* Turns of the spin before a sleep: some microseconds, and some tens of them.  One turn is like another,
+ * so tests/kill, which goes through them step by step, asks for fewer. */
+#ifndef PP_SPINS_MIN
+#define PP_SPINS_MIN 64
 #endif
-}
+enum { SPINS_MIN = PP_SPINS_MIN, SPINS_MAX = 16 * PP_SPINS_MIN };
 
 /* Go through the tickets until one can be claimed or is not written yet. */
 static enum pp_claim claim_next(struct pp_worker_self *self)
@@ -56,6 +52,17 @@ static bool told_to_leave(const struct pp_worker_self *self)
     return (orders & PP_ORDER_BULLET) != 0;
 }
 
+/* How long that moment is: twice as long after a sleep that was soon over, half as long after one that
+ * was not. */
+static void learn_patience(struct pp_worker_self *self, int64_t slept)
+{
+    enum { SOON_NS = 60 * 1000 };
+    if (slept >= SOON_NS)
+        self->patience /= 2;
+    else if (self->patience < SPINS_MAX)
+        self->patience *= 2;
+}
+
 /* True: a request is claimed.  False: woken for some reason, look again. */
 static bool sleep_until_rung(struct pp_worker_self *self)
 {
@@ -63,30 +70,28 @@ static bool sleep_until_rung(struct pp_worker_self *self)
     atomic_store_explicit(&self->box->awake, 0, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst); /* pairs with the one in pp_wake_worker */
     bool claimed = claim_next(self) == PP_CLAIM_YES;
-    if (!claimed && !told_to_leave(self))
+    if (!claimed && !told_to_leave(self)) {
+        int64_t fell_asleep = pp_clock_now();
         (void)pp_futex_wait(&self->tray->bell, seen, true, PP_NEVER);
+        learn_patience(self, pp_clock_now() - fell_asleep);
+    }
     atomic_store_explicit(&self->box->awake, PP_AWAKE, memory_order_relaxed);
     self->now = 0;
     return claimed;
 }
 
 /* A request that comes within a moment is worth waiting for without sleeping, since a sleep costs the
- * host a system call and us the way back.  How long a moment is, doubles when a request came late in
- * it, and halves when none came. */
+ * host a system call and us the way back. */
 static bool spin_for_request(struct pp_worker_self *self)
 {
     if (self->patience < SPINS_MIN)
         self->patience = SPINS_MIN;
     for (unsigned spins = 0; spins < self->patience; spins++) {
-        if (claim_next(self) == PP_CLAIM_YES) {
-            if (spins > self->patience / 4 && self->patience < SPINS_MAX)
-                self->patience *= 2;
+        if (claim_next(self) == PP_CLAIM_YES)
             return true;
-        }
         self->now = 0; /* what comes now comes later than that */
-        relax();
+        pp_relax();
     }
-    self->patience /= 2;
     return false;
 }
 

@@ -60,30 +60,31 @@ begin "a signal ends the wait for inputs"
 mkfifo input
 exec 8<> input
 from=input
-start cat
+start echo
 from=/dev/null
-sleep 0.5
+echo first >&8
+until_true grep -q first out # its output is written out before it waits
 kill -TERM $job
 wait $job
 status=$?
 exec 8>&-
 is_status 143
-sums_up '0 done, 0 failed, 0 timed out, 0 lost'
+sums_up '1 done, 0 failed, 0 timed out, 0 lost'
 
 mkfifo stuck
 exec 9<> stuck
 head -c 60000 /dev/zero >&9
 for size in 40000 1000000; do
     begin "two signals end a run whose output nobody reads, $size bytes"
-    rm -f runs.*
+    rm -f runs.* pid.a
     "$procpool" run -j 2 \
-        sh -c ': > "runs.$1"; [ "$1" = a ] || exec sleep 1000; head -c "$2" /dev/zero' - {} $size \
+        sh -c ': > "runs.$1"; [ "$1" = a ] || exec sleep 1000; echo $$ > pid.a; head -c "$2" /dev/zero' - {} $size \
         ::: a b > stuck 2> err &
     job=$!
-    until_true test -e runs.a -a -e runs.b
-    sleep 0.3
+    until_true test -s pid.a -a -e runs.b
+    until_true is_gone "$(cat pid.a)"
     kill -TERM $job
-    sleep 0.2
+    until_true grep -q '^ShdPnd:[[:space:]]*0*$' /proc/$job/status # that one has been taken
     kill -TERM $job
     wait $job
     status=$?

@@ -63,7 +63,7 @@ void host_free(struct pp_pool *pool)
 {
     CHECK(pool->unfinished == 0 && pool->unprocessed == 0);
     for (unsigned i = 0; i < pool->slot_count; i++)
-        pp_worker_free(pool->workers[i]);
+        pp_worker_release(pool->workers[i]);
     free(pool->workers);
     pp_queue_free(&pool->queue);
     pp_heap_free(&pool->timers);

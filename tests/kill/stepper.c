@@ -14,12 +14,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,10 +88,18 @@ static struct user_regs_struct registers_of(pid_t pid)
     return registers;
 }
 
+/* A futex call that wakes others up is none that anybody sleeps in. */
+static int64_t call_of(const struct user_regs_struct *registers)
+{
+    bool wakes =
+        registers->rax == SYS_futex && ((int)registers->rsi & FUTEX_CMD_MASK) == FUTEX_WAKE;
+    return wakes ? -1 : (int64_t)registers->rax;
+}
+
 struct place stepper_place(pid_t pid)
 {
     struct user_regs_struct registers = registers_of(pid);
-    return (struct place){.address = registers.rip, .call = (int64_t)registers.rax};
+    return (struct place){.address = registers.rip, .call = call_of(&registers)};
 }
 
 /* The address behind the system call in which it sleeps; 0: it does not sleep in that one. */
@@ -297,7 +307,7 @@ static enum walk run_between(pid_t pid, int file, const struct way *way, const s
         bool                    there = --registers.rip == way->checkpoint;
         bool                    last = there && ++hits == way->hits;
         bool                    ended =
-            !last && is_end(end, registers.rip, (int64_t)registers.rax) && ++*ends == end->times;
+            !last && is_end(end, registers.rip, call_of(&registers)) && ++*ends == end->times;
         bool emulated = !last && !ended && emulate(&registers);
         set_registers(pid, &registers);
         if (last)

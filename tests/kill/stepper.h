@@ -29,7 +29,7 @@ struct way {
 
 struct place {
     uint64_t address; /* of the next instruction                                     */
-    int64_t  call;    /* the register that holds a system call's number, or its result */
+    int64_t  call; /* the register that holds a system call's number, or its result; -1: it wakes */
 };
 
 /* Follow it from now on; with `births`, be told of its children.  0 or -errno. */

@@ -173,6 +173,28 @@ int gate_task(pp_call *call)
     return 0;
 }
 
+char process_state(pid_t pid)
+{
+    char  path[32];
+    char  text[256] = "";
+    char  found = 0;
+    FILE *file = NULL;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    size_t size = fread(text, 1, sizeof text - 1, file);
+    (void)fclose(file);
+    text[size] = '\0';
+    const char *rest = strrchr(text, ')');
+    return rest != NULL && sscanf(rest, ") %c", &found) == 1 ? found : '\0';
+}
+
+bool process_sleeps(void *pid)
+{
+    return process_state(*(pid_t *)pid) == 'S';
+}
+
 bool pid_gone(pid_t pid)
 {
     int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

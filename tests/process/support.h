@@ -74,6 +74,9 @@ void gate_release(const struct gate *gate);
 extern struct gate the_gate;
 int                gate_task(pp_call *call);
 
+/* The state letter of a process's main thread as the kernel has it, or 0.  The second is for eventually(). */
+char process_state(pid_t pid);
+bool process_sleeps(void *pid);
 /* Wait for a process that is not our child to be gone (by pidfd).  False after PATIENCE. */
 bool pid_gone(pid_t pid);
 /* Run in a forked child, which must exit with 0 (status is printed otherwise). */

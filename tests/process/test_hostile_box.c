@@ -413,12 +413,7 @@ static void a_thread_that_scribbles_for_ever_costs_what_is_in_its_worker(void **
     finish(pool);
 }
 
-static bool is_idle(void *pool)
-{
-    return pp_pool_num_idle_processes(pool) == 1;
-}
-
-/* The worker sleeps, and its word for that is wiped. */
+/* The worker sleeps - a moment earlier it would see the ruin, and leave - and its word for that is wiped. */
 static void a_worker_whose_box_is_wiped_while_it_sleeps_takes_the_next_task(void **state)
 {
     (void)state;
@@ -427,7 +422,8 @@ static void a_worker_whose_box_is_wiped_while_it_sleeps_takes_the_next_task(void
     pp_task *own = queue_function(pool, leave_a_wiper, NULL);
     assert_ends(own, PP_DONE);
     gate_await(&the_gate);
-    assert_true(eventually(is_idle, pool));
+    pid_t worker = pp_task_worker_pid(own);
+    assert_true(eventually(process_sleeps, &worker));
     gate_release(&the_gate);
     gate_await(&the_gate); /* wiped */
     for (int i = 0; i < 3; i++) {

@@ -292,10 +292,56 @@ static void a_task_is_tried_again_though_nobody_asks_for_it(void **state)
     }
 }
 
+static int tell_pid(void *told, void **state)
+{
+    pid_t pid = getpid();
+    (void)state;
+    return write(((int *)told)[1], &pid, sizeof pid) == (ssize_t)sizeof pid ? 0 : -EIO;
+}
+
+/* It does not sleep afterwards until it is done. */
+static int tell(pp_call *call)
+{
+    char byte = 0;
+    (void)call;
+    return write(the_gate.begun[1], &byte, 1) == 1 ? 0 : -EIO;
+}
+
+/* The worker has done what came before, and sleeps; the host, which nobody asked, does not know. */
+static void a_task_is_tried_again_though_what_came_before_was_not_looked_at(void **state)
+{
+    pp_pool_options sizes = PP_POOL_OPTIONS_INIT;
+    pp_task_options options = PP_TASK_OPTIONS_INIT;
+    pid_t           worker = 0;
+    int             told[2];
+    (void)state;
+    assert_int_equal(pipe(told), 0);
+    gate_open(&the_gate);
+    sizes.min_size = sizes.max_size = 1;
+    sizes.worker_init = tell_pid;
+    sizes.worker_arg = told;
+    pp_pool *pool = pool_with(&sizes);
+    assert_int_equal(read(told[0], &worker, sizeof worker), sizeof worker);
+    assert_int_equal(pp_pool_create_and_queue_task(pool, PP_FUNCTION(tell), NULL, NULL), 0);
+    gate_await(&the_gate);
+    assert_true(eventually(process_sleeps, &worker));
+    options.max_retries = 2;
+    assert_int_equal(pp_pool_create_and_queue_task(pool, PP_FUNCTION(raise_then_pass_the_gate),
+                                                   &options, NULL),
+                     0);
+    gate_await(&the_gate);
+    gate_release(&the_gate);
+    pp_pool_destroy(pool);
+    gate_close(&the_gate);
+    close(told[0]);
+    close(told[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         RETRY_TEST(a_task_is_tried_again_though_nobody_asks_for_it),
+        RETRY_TEST(a_task_is_tried_again_though_what_came_before_was_not_looked_at),
         RETRY_TEST(a_task_is_tried_again_after_an_exception),
         RETRY_TEST(a_task_is_tried_again_after_a_timeout),
         RETRY_TEST(a_task_is_tried_again_after_a_lost_worker),

@@ -18,31 +18,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char state_of(pid_t pid)
-{
-    char  path[32];
-    char  text[256] = "";
-    char  found = 0;
-    FILE *file = NULL;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    size_t size = fread(text, 1, sizeof text - 1, file);
-    (void)fclose(file);
-    text[size] = '\0';
-    const char *rest = strrchr(text, ')');
-    return rest != NULL && sscanf(rest, ") %c", &found) == 1 ? found : '\0';
-}
-
 static bool is_stopped(void *pid)
 {
-    return state_of(*(pid_t *)pid) == 'T';
-}
-
-static bool sleeps(void *pid)
-{
-    return state_of(*(pid_t *)pid) == 'S';
+    return process_state(*(pid_t *)pid) == 'T';
 }
 
 static void stop(pid_t pid)
@@ -286,7 +264,7 @@ static void a_host_that_was_stopped_has_every_result_when_it_goes_on(void **stat
         gate_await(&the_gate);
     /* their tasks end, and each finds nothing more in its tray */
     for (int i = 0; i < WORKERS; i++)
-        assert_true(eventually(sleeps, &workers[i]));
+        assert_true(eventually(process_sleeps, &workers[i]));
     go_on(host);
     assert_int_equal(status_of(host), 0);
     for (int i = 0; i < WORKERS; i++)

@@ -96,6 +96,13 @@ static _Noreturn void become_host(char **argv, int argc, const char *seed)
     _exit(127);
 }
 
+/* Whoever started us may ignore signals, of which tasks die here. */
+static void default_signals(void)
+{
+    for (int number = 1; number < NSIG; number++)
+        (void)signal(number, SIG_DFL); /* some cannot be set */
+}
+
 /* Bury everybody; the host's status when it has ended, or -1 after the deadline. */
 static int watch(pid_t host, double deadline)
 {
@@ -121,6 +128,7 @@ static int sentinel_main(int argc, char **argv, const struct settings *settings)
     enum { PATIENCE = 240 };
     char     seed[32];
     sigset_t child;
+    default_signals();
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &child, NULL);
