@@ -14,6 +14,8 @@
 #define _GNU_SOURCE
 #include "joblog.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -101,6 +103,15 @@ static void put_command(FILE *stream, const char *command)
     fputc('\n', stream);
 }
 
+/* There was no command for this input.  Run again, the line fails again; the input itself must not
+ * stand where --retry-failed would execute it. */
+static void put_no_command(FILE *stream, const struct cmd_job *job)
+{
+    char input[256];
+    cmd_quote(input, sizeof input, job->input, job->length);
+    fprintf(stream, "exit 255 # no command for %s\n", input);
+}
+
 void cmd_joblog_add(struct cmd_joblog *log, const struct cmd_job *job)
 {
     int exit_code, signal;
@@ -111,7 +122,10 @@ void cmd_joblog_add(struct cmd_joblog *log, const struct cmd_job *job)
     fprintf(log->stream, "%llu\t%s\t%.3f\t%10.3f\t0\t%llu\t%d\t%d\t", (unsigned long long)job->seq,
             log->host, job->started, job->ran,
             (unsigned long long)cmd_spool_size(&job->spools[CMD_OUT]), exit_code, signal);
-    put_command(log->stream, job->command != NULL ? job->command : job->input);
+    if (job->command != NULL)
+        put_command(log->stream, job->command);
+    else
+        put_no_command(log->stream, job);
     if (fflush(log->stream) != 0)
         log->error = -ENOMEM;
     else

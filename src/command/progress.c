@@ -6,7 +6,7 @@
  * erases the line first, and the line comes back with the timer.
  *
  * Where standard error is not a terminal that can rewrite a line, nothing is written unless it was
- * asked for: then a whole line every ten seconds, for logs; a short run writes none.
+ * asked for: then a whole line after a second and every ten seconds, for logs.
  */
 #include "progress.h"
 
@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const double REDRAW = 0.1, IDLE_REDRAW = 1.0, LINE_INTERVAL = 10.0;
+static const double REDRAW = 0.1, IDLE_REDRAW = 1.0, FIRST_LINE = 1.0, LINE_INTERVAL = 10.0;
 
 double cmd_now(void)
 {
@@ -52,7 +52,7 @@ void cmd_progress_open(struct cmd_progress *progress, struct cmd_sink *sink, dou
         return;
     progress->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (progress->lines && progress->timer >= 0)
-        set_timer(progress, begun + LINE_INTERVAL);
+        set_timer(progress, begun + FIRST_LINE);
     cmd_progress_touch(progress);
 }
 

@@ -104,6 +104,17 @@ run --joblog log --plugin "$plugins/plugin_wordcount.so" --function wordcount ::
 sed 's/procpool run/"$procpool" run/' log | awk -F "$tab" '$1 == 1 { print $9 }' > again
 procpool=$procpool sh again 2> /dev/null | grep -q '5 5 10 lines' || complain "it is $(cat again)"
 
+begin "an input that there was no command for is logged, and never executed"
+rm -f log owned
+run --joblog log echo '{2}' ::: 'touch owned' "x'
+touch owned"
+is_status 1
+[ "$(columns 7 | sort -u)" = 255 ] || complain "their status is $(columns 7)"
+run --joblog log --retry-failed
+is_status 1
+sums_up '0 done, 2 failed, 0 timed out, 0 lost'
+[ ! -e owned ] || complain "an input was executed"
+
 begin "a torn last line is cut off, and its job is run again"
 printf 'Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n' > log
 printf '1\th\t1.000\t     0.001\t0\t0\t0\t0\techo 1\n2\th\t1.000\t     0.001\t0\t0\t0' >> log

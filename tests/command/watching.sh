@@ -94,6 +94,11 @@ begin "no progress where there is no terminal, but with --progress now and then"
 run --progress true ::: a
 [ "$(wc -l < err)" -eq 1 ] || complain "a short run has progress lines: $(cat err)"
 
+run --progress sleep ::: 1.3
+grep -q '^0 done, 0 failed, 0 timed out, 0 lost, 1 running' err || complain "a longer one has none: $(cat err)"
+run sleep ::: 1.3
+[ "$(wc -l < err)" -eq 1 ] || complain "there is one that nobody asked for: $(cat err)"
+
 if ! command -v script > /dev/null; then
     echo "script(1) is not installed: the rest is left out"
     finish
