@@ -15,13 +15,7 @@ if(TARGET procpool-command)
     install(TARGETS procpool-command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
-foreach(section RANGE 1 8)
-    file(GLOB pages CONFIGURE_DEPENDS
-         "${PROJECT_SOURCE_DIR}/man/*.${section}" "${PROJECT_SOURCE_DIR}/man/man${section}/*.${section}")
-    if(pages)
-        install(FILES ${pages} DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
-    endif()
-endforeach()
+include(cmake/Manual.cmake)
 
 # find_package(procpool [COMPONENTS shared static])
 foreach(kind IN ITEMS shared static)

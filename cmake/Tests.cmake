@@ -179,6 +179,11 @@ if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped
         "${PROJECT_SOURCE_DIR}/include/procpool.h" $<TARGET_FILE:procpool>)
     procpool_build_test(install 300 sh "${build_tests}/check-install.sh"
         "${CMAKE_COMMAND}" "${PROJECT_BINARY_DIR}" "${build_tests}" "${CMAKE_C_COMPILER}")
+    if(NOT PROCPOOL_SCDOC)
+        message(FATAL_ERROR "the tests need scdoc")
+    endif()
+    procpool_build_test(manual 120 sh "${build_tests}/check-manual.sh" "${CMAKE_C_COMPILER}"
+        "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}" $<TARGET_FILE:procpool>)
 
     # The model is the same under every compiler: once is enough.
     find_program(PROCPOOL_SPIN spin)
