@@ -7,6 +7,7 @@
 #   tests/soak/              one program, random chaos; a short form of it runs here; label soak
 #   tests/kill/              a death at each instruction; a sample runs here; label kill
 #   tests/faults/            every system call fails; label faults
+#   tests/examples/          what each example prints; label examples
 #   tests/mutants/           deliberate faults, which the tests find: `make mutants`; label mutants
 #   src/shm/mailbox.pml      the model of the protocol, by tools/check-model; label model
 #   tests/build/             what is built and installed is what was promised; label build
@@ -165,6 +166,21 @@ if(TARGET procpool-command AND PROCPOOL_BUILD_EXAMPLES)
     endforeach()
 endif()
 
+# Each example runs, and prints what is written down for it.
+if(PROCPOOL_BUILD_EXAMPLES)
+    file(GLOB examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*.c")
+    math(EXPR example_seconds "60 * ${time_factor}")
+    foreach(source IN LISTS examples)
+        get_filename_component(name "${source}" NAME_WE)
+        if(TARGET examples-${name} AND NOT name MATCHES "^plugin_")
+            add_test(NAME examples/${name} COMMAND ${test_launcher} sh
+                "${PROJECT_SOURCE_DIR}/tests/examples/check.sh" "${PROJECT_BINARY_DIR}" ${name})
+            set_tests_properties(examples/${name} PROPERTIES
+                LABELS examples TIMEOUT ${example_seconds} ENVIRONMENT "${test_environment}")
+        endif()
+    endforeach()
+endif()
+
 # procpool_build_test(name timeout command...)
 function(procpool_build_test name timeout)
     add_test(NAME build/${name} COMMAND ${ARGN} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
@@ -172,6 +188,8 @@ function(procpool_build_test name timeout)
 endfunction()
 
 set(build_tests "${PROJECT_SOURCE_DIR}/tests/build")
+procpool_build_test(examples_are_listed 30 sh "${build_tests}/check-examples.sh"
+    "${PROJECT_SOURCE_DIR}")
 procpool_build_test(includes 30 sh "${build_tests}/check-includes.sh" "${PROJECT_SOURCE_DIR}/src")
 
 if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped
