@@ -14,7 +14,7 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install bench bench-death soak fuzz kill-sweep kill-sample faults model model-full mutants \
+.PHONY: build run test install uninstall bench bench-death soak fuzz kill-sweep kill-sample faults model model-full mutants \
         format check-format tidy help clean \
         deps-build deps-test deps-bench test-gcc test-clang test-asan test-tsan
 
@@ -87,6 +87,11 @@ model-full: deps-test ## the same in larger configurations: some minutes
 install: build ## install to PREFIX (/usr/local), below DESTDIR
 	$(call say,Install: $(DESTDIR)$(PREFIX))
 	@$(call quietly,install) cmake --install $(BUILD) --prefix $(PREFIX)
+	@if [ -z "$$DESTDIR" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
+
+uninstall: ## remove what make install has installed last
+	$(call say,Uninstall: $(DESTDIR)$(PREFIX))
+	@tools/uninstall $(BUILD)
 
 bench: deps-bench build ## install the peers, run all benchmarks, table and plots in docs/bench/; QUICK=1: 2 min
 	$(call say,Benchmarks)
