@@ -14,9 +14,9 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install uninstall bench bench-death soak fuzz kill-sweep kill-sample faults model model-full mutants \
+.PHONY: build run test install uninstall deb bench bench-death soak fuzz kill-sweep kill-sample faults model model-full mutants \
         format check-format tidy help clean \
-        deps-build deps-test deps-bench test-gcc test-clang test-asan test-tsan
+        deps-build deps-test deps-bench deps-deb test-gcc test-clang test-asan test-tsan
 
 build: ## build libraries, command and examples in build/ (the default)
 	$(call say,Build: libraries$(comma) command and examples in $(BUILD)/)
@@ -93,6 +93,11 @@ uninstall: ## remove what make install has installed last
 	$(call say,Uninstall: $(DESTDIR)$(PREFIX))
 	@tools/uninstall $(BUILD)
 
+deb: deps-deb ## build the Debian packages, and check them with lintian: build/deb
+	$(call say,Debian packages)
+	@mkdir -p $(BUILD)/logs
+	@tools/build-deb $(BUILD)
+
 bench: deps-bench build ## install the peers, run all benchmarks, table and plots in docs/bench/; QUICK=1: 2 min
 	$(call say,Benchmarks)
 	@$(call quietly,bench) cmake --build $(BUILD) -j $$(nproc) --target bench-programs
@@ -135,6 +140,10 @@ deps-test:
 deps-bench:
 	$(call say,Packages that the benchmarks need)
 	@tools/install-deps bench
+
+deps-deb:
+	$(call say,Packages that Debian packages are made with)
+	@tools/install-deps deb
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
