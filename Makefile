@@ -14,7 +14,7 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install uninstall deb bench bench-death soak fuzz kill-sweep kill-sample faults model model-full mutants \
+.PHONY: build run test install uninstall abi deb bench bench-death soak fuzz kill-sweep kill-sample faults model model-full mutants \
         format check-format tidy help clean \
         deps-build deps-test deps-bench deps-deb test-gcc test-clang test-asan test-tsan
 
@@ -92,6 +92,13 @@ install: build ## install to PREFIX (/usr/local), below DESTDIR
 uninstall: ## remove what make install has installed last
 	$(call say,Uninstall: $(DESTDIR)$(PREFIX))
 	@tools/uninstall $(BUILD)
+
+abi: deps-test ## record the interface of the library in abi/, after a change that breaks no program
+	$(call say,Interface: recording it in abi/)
+	@$(call quietly,abi-configure) cmake -S . -B $(BUILD)/gcc -DCMAKE_C_COMPILER=gcc \
+	    -DPROCPOOL_BUILD_TESTS=ON -DPROCPOOL_WERROR=$(WERROR)
+	@$(call quietly,abi-build) cmake --build $(BUILD)/gcc -j $$(nproc) --target procpool
+	@tools/record-abi $(BUILD)/gcc/libprocpool.so abi/$$(uname -m)/libprocpool.so.0.abixml
 
 deb: deps-deb ## build the Debian packages, and check them with lintian: build/deb
 	$(call say,Debian packages)

@@ -203,6 +203,15 @@ if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped
     procpool_build_test(manual 120 sh "${build_tests}/check-manual.sh" "${CMAKE_C_COMPILER}"
         "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}" $<TARGET_FILE:procpool>)
 
+    find_program(PROCPOOL_ABIDIFF abidiff)
+    set(recorded "${PROJECT_SOURCE_DIR}/abi/${CMAKE_SYSTEM_PROCESSOR}/libprocpool.so.0.abixml")
+    if(PROCPOOL_ABIDIFF AND CMAKE_BUILD_TYPE MATCHES "DebInfo" AND EXISTS "${recorded}")
+        procpool_build_test(interface 60 sh "${PROJECT_SOURCE_DIR}/tools/record-abi" --check
+            $<TARGET_FILE:procpool> "${recorded}")
+    endif()
+    procpool_build_test(older_programs 60 sh "${build_tests}/check-older.sh"
+        "${CMAKE_C_COMPILER}" "${PROJECT_SOURCE_DIR}" $<TARGET_FILE:procpool>)
+
     # The model is the same under every compiler: once is enough.
     find_program(PROCPOOL_SPIN spin)
     if(PROCPOOL_SPIN AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
