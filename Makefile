@@ -14,9 +14,9 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install uninstall abi deb bench bench-death soak fuzz kill-sweep kill-sample faults model model-full mutants \
+.PHONY: build run test install uninstall abi doc deb bench bench-death soak fuzz kill-sweep kill-sample faults model model-full mutants \
         format check-format tidy help clean \
-        deps-build deps-test deps-bench deps-deb test-gcc test-clang test-asan test-tsan
+        deps-build deps-test deps-bench deps-deb deps-doc test-gcc test-clang test-asan test-tsan
 
 build: ## build libraries, command and examples in build/ (the default)
 	$(call say,Build: libraries$(comma) command and examples in $(BUILD)/)
@@ -100,6 +100,11 @@ abi: deps-test ## record the interface of the library in abi/, after a change th
 	@$(call quietly,abi-build) cmake --build $(BUILD)/gcc -j $$(nproc) --target procpool
 	@tools/record-abi $(BUILD)/gcc/libprocpool.so abi/$$(uname -m)/libprocpool.so.0.abixml
 
+doc: deps-doc ## the reference of the interface, by Doxygen: build/doc/html; a warning is an error
+	$(call say,Reference: $(BUILD)/doc/html)
+	@rm -rf $(BUILD)/doc && mkdir -p $(BUILD)/doc
+	@PROCPOOL_DOC=$(BUILD)/doc doxygen Doxyfile
+
 deb: deps-deb ## build the Debian packages, and check them with lintian: build/deb
 	$(call say,Debian packages)
 	@mkdir -p $(BUILD)/logs
@@ -151,6 +156,10 @@ deps-bench:
 deps-deb:
 	$(call say,Packages that Debian packages are made with)
 	@tools/install-deps deb
+
+deps-doc:
+	$(call say,Packages that the reference is made with)
+	@tools/install-deps doc
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile

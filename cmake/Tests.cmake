@@ -190,6 +190,7 @@ endfunction()
 set(build_tests "${PROJECT_SOURCE_DIR}/tests/build")
 procpool_build_test(examples_are_listed 30 sh "${build_tests}/check-examples.sh"
     "${PROJECT_SOURCE_DIR}")
+procpool_build_test(documents 30 sh "${build_tests}/check-documents.sh" "${PROJECT_SOURCE_DIR}")
 procpool_build_test(includes 30 sh "${build_tests}/check-includes.sh" "${PROJECT_SOURCE_DIR}/src")
 
 if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every exported function has a page, which shows its prototype as the header has it; no page shows
 # one that is not exported; every page is formatted without a warning, refers to none that is not
-# there, and its examples compile.
+# there, and its examples compile, as does README.md's.
 #
 #   check-manual.sh CC SOURCE-FOLDER BUILD-FOLDER LIBRARY
 set -eu
@@ -76,6 +76,9 @@ for page in "$source"/docs/man/*.[37].scd; do
     "$cc" -std=c11 -Wall -Wextra -Werror -Wno-unused-function -I "$source/include" -fsyntax-only \
         "$work/example.c" || fail "the example of $page does not compile"
 done
+sed -n '/^```c$/,/^```$/p' "$source/README.md" | grep -v '^```' >"$work/readme.c"
+"$cc" -Wall -Wextra -Werror -Wno-unused-parameter -I "$source/include" -fsyntax-only \
+    "$work/readme.c" || fail "the program of README.md does not compile"
 
 [ "$failed" -eq 0 ] || exit 1
 echo "$(wc -l <"$work/exported") functions, $(ls "$source"/docs/man/*.scd | wc -l) pages," \
