@@ -6,6 +6,7 @@
 #include <procpool.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +19,9 @@ int find_root(pp_call *call);
 
 int find_root(pp_call *call)
 {
-    char *scratch = strdup("what was needed for it");
-    int   error = pp_call_raise(call, EDOM, "NegativeRoot", "no root of %d", -1);
-    free(scratch);
+    int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    int error = pp_call_raise(call, EDOM, "NegativeRoot", "no root of %d", -1);
+    close(fd);
     return error;
 }
 
@@ -32,7 +33,7 @@ static int bare_errno(pp_call *call)
 
 static int wild_pointer(pp_call *call)
 {
-    volatile int *volatile nowhere = NULL;
+    volatile int *volatile nowhere = (volatile int *)8;
     (void)call;
     *nowhere = 1;
     return 0;
