@@ -169,7 +169,7 @@ endif()
 # Each example runs, and prints what is written down for it.
 if(PROCPOOL_BUILD_EXAMPLES)
     file(GLOB examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*.c")
-    math(EXPR example_seconds "60 * ${time_factor}")
+    math(EXPR example_seconds "120 * ${time_factor}")
     foreach(source IN LISTS examples)
         get_filename_component(name "${source}" NAME_WE)
         if(TARGET examples-${name} AND NOT name MATCHES "^plugin_")
@@ -188,29 +188,29 @@ function(procpool_build_test name timeout)
 endfunction()
 
 set(build_tests "${PROJECT_SOURCE_DIR}/tests/build")
-procpool_build_test(examples_are_listed 30 sh "${build_tests}/check-examples.sh"
+procpool_build_test(examples_are_listed 60 sh "${build_tests}/check-examples.sh"
     "${PROJECT_SOURCE_DIR}")
-procpool_build_test(documents 30 sh "${build_tests}/check-documents.sh" "${PROJECT_SOURCE_DIR}")
+procpool_build_test(documents 120 sh "${build_tests}/check-documents.sh" "${PROJECT_SOURCE_DIR}")
 procpool_build_test(includes 30 sh "${build_tests}/check-includes.sh" "${PROJECT_SOURCE_DIR}/src")
 
 if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped
     procpool_build_test(symbols 30 sh "${build_tests}/check-symbols.sh" "${CMAKE_C_COMPILER}"
         "${PROJECT_SOURCE_DIR}/include/procpool.h" $<TARGET_FILE:procpool>)
-    procpool_build_test(install 300 sh "${build_tests}/check-install.sh"
+    procpool_build_test(install 600 sh "${build_tests}/check-install.sh"
         "${CMAKE_COMMAND}" "${PROJECT_BINARY_DIR}" "${build_tests}" "${CMAKE_C_COMPILER}")
     if(NOT PROCPOOL_SCDOC)
         message(FATAL_ERROR "the tests need scdoc")
     endif()
-    procpool_build_test(manual 120 sh "${build_tests}/check-manual.sh" "${CMAKE_C_COMPILER}"
+    procpool_build_test(manual 300 sh "${build_tests}/check-manual.sh" "${CMAKE_C_COMPILER}"
         "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}" $<TARGET_FILE:procpool>)
 
     find_program(PROCPOOL_ABIDIFF abidiff)
     set(recorded "${PROJECT_SOURCE_DIR}/abi/${CMAKE_SYSTEM_PROCESSOR}/libprocpool.so.0.abixml")
     if(PROCPOOL_ABIDIFF AND CMAKE_BUILD_TYPE MATCHES "DebInfo" AND EXISTS "${recorded}")
-        procpool_build_test(interface 60 sh "${PROJECT_SOURCE_DIR}/tools/record-abi" --check
+        procpool_build_test(interface 120 sh "${PROJECT_SOURCE_DIR}/tools/record-abi" --check
             $<TARGET_FILE:procpool> "${recorded}")
     endif()
-    procpool_build_test(older_programs 60 sh "${build_tests}/check-older.sh"
+    procpool_build_test(older_programs 120 sh "${build_tests}/check-older.sh"
         "${CMAKE_C_COMPILER}" "${PROJECT_SOURCE_DIR}" $<TARGET_FILE:procpool>)
 
     # The model is the same under every compiler: once is enough.
