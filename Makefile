@@ -14,9 +14,9 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install uninstall abi coverage doc deb bench bench-death soak fuzz kill-sweep kill-sample faults model model-full mutants \
+.PHONY: build run test install uninstall abi analyze coverage doc deb bench bench-death soak fuzz kill-sweep kill-sample faults model model-full mutants \
         format check-format tidy help clean \
-        deps-build deps-test deps-bench deps-coverage deps-deb deps-doc test-gcc test-clang test-asan test-tsan
+        deps-build deps-test deps-bench deps-analyze deps-coverage deps-deb deps-doc test-gcc test-clang test-asan test-tsan
 
 build: ## build libraries, command and examples in build/ (the default)
 	$(call say,Build: libraries$(comma) command and examples in $(BUILD)/)
@@ -105,6 +105,10 @@ doc: deps-doc ## the reference of the interface, by Doxygen: build/doc/html; a w
 	@rm -rf $(BUILD)/doc && mkdir -p $(BUILD)/doc
 	@PROCPOOL_DOC=$(BUILD)/doc doxygen Doxyfile
 
+analyze: deps-analyze ## cppcheck, gcc -fanalyzer and clang's analyzer over src/
+	$(call say,Static analysis of src/)
+	@tools/analyze $(BUILD)/logs/analyze
+
 coverage: deps-coverage ## lines and branches of src/ that the tests execute: some minutes
 	$(call say,Coverage of src/)
 	@tools/coverage $(BUILD)
@@ -160,6 +164,10 @@ deps-bench:
 deps-deb:
 	$(call say,Packages that Debian packages are made with)
 	@tools/install-deps deb
+
+deps-analyze:
+	$(call say,Packages that the analysis is made with)
+	@tools/install-deps analyze
 
 deps-coverage:
 	$(call say,Packages that the coverage is counted with)
