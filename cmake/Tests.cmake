@@ -27,6 +27,9 @@ set(time_factor 1)
 set(test_definitions)
 set(test_environment)
 set(test_launcher)
+if(PROCPOOL_COVERAGE) # each process that ends writes its counters
+    set(time_factor 3)
+endif()
 if(PROCPOOL_MUTANT) # a test that hangs has found it
     set(test_definitions PATIENCE=6.0)
 endif()
