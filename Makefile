@@ -14,10 +14,10 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install bench bench-death soak resume-soak fuzz kill-sweep kill-sample record-cost faults \
-        model model-full mutants \
+.PHONY: build run test install uninstall abi analyze coverage doc deb bench bench-death soak resume-soak fuzz \
+        kill-sweep kill-sample record-cost faults model model-full mutants \
         format check-format tidy help clean \
-        deps-build deps-test deps-bench test-gcc test-clang test-asan test-tsan
+        deps-build deps-test deps-bench deps-analyze deps-coverage deps-deb deps-doc test-gcc test-clang test-asan test-tsan
 
 build: ## build libraries, command and examples in build/ (the default)
 	$(call say,Build: libraries$(comma) command and examples in $(BUILD)/)
@@ -95,6 +95,36 @@ record-cost: deps-test ## write what each part of a task costs now, in instructi
 install: build ## install to PREFIX (/usr/local), below DESTDIR
 	$(call say,Install: $(DESTDIR)$(PREFIX))
 	@$(call quietly,install) cmake --install $(BUILD) --prefix $(PREFIX)
+	@if [ -z "$$DESTDIR" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
+
+uninstall: ## remove what make install has installed last
+	$(call say,Uninstall: $(DESTDIR)$(PREFIX))
+	@tools/uninstall $(BUILD)
+
+abi: deps-test ## record the interface of the library in abi/, after a change that breaks no program
+	$(call say,Interface: recording it in abi/)
+	@$(call quietly,abi-configure) cmake -S . -B $(BUILD)/gcc -DCMAKE_C_COMPILER=gcc \
+	    -DPROCPOOL_BUILD_TESTS=ON -DPROCPOOL_WERROR=$(WERROR)
+	@$(call quietly,abi-build) cmake --build $(BUILD)/gcc -j $$(nproc) --target procpool
+	@tools/record-abi $(BUILD)/gcc/libprocpool.so abi/$$(uname -m)/libprocpool.so.0.abixml
+
+doc: deps-doc ## the reference of the interface, by Doxygen: build/doc/html; a warning is an error
+	$(call say,Reference: $(BUILD)/doc/html)
+	@rm -rf $(BUILD)/doc && mkdir -p $(BUILD)/doc
+	@PROCPOOL_DOC=$(BUILD)/doc doxygen Doxyfile
+
+analyze: deps-analyze ## cppcheck, gcc -fanalyzer and clang's analyzer over src/
+	$(call say,Static analysis of src/)
+	@tools/analyze $(BUILD)/logs/analyze
+
+coverage: deps-coverage ## lines and branches of src/ that the tests execute: some minutes
+	$(call say,Coverage of src/)
+	@tools/coverage $(BUILD)
+
+deb: deps-deb ## build the Debian packages, and check them with lintian: build/deb
+	$(call say,Debian packages)
+	@mkdir -p $(BUILD)/logs
+	@tools/build-deb $(BUILD)
 
 bench: deps-bench build ## install the peers, run all benchmarks, table and plots in docs/bench/; QUICK=1: 2 min
 	$(call say,Benchmarks)
@@ -142,6 +172,22 @@ deps-test:
 deps-bench:
 	$(call say,Packages that the benchmarks need)
 	@tools/install-deps bench
+
+deps-deb:
+	$(call say,Packages that Debian packages are made with)
+	@tools/install-deps deb
+
+deps-analyze:
+	$(call say,Packages that the analysis is made with)
+	@tools/install-deps analyze
+
+deps-coverage:
+	$(call say,Packages that the coverage is counted with)
+	@tools/install-deps coverage
+
+deps-doc:
+	$(call say,Packages that the reference is made with)
+	@tools/install-deps doc
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile

@@ -20,13 +20,7 @@ if(TARGET procpool-command)
             DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()
 
-foreach(section RANGE 1 8)
-    file(GLOB pages CONFIGURE_DEPENDS
-         "${PROJECT_SOURCE_DIR}/man/*.${section}" "${PROJECT_SOURCE_DIR}/man/man${section}/*.${section}")
-    if(pages)
-        install(FILES ${pages} DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
-    endif()
-endforeach()
+include(cmake/Manual.cmake)
 
 # find_package(procpool [COMPONENTS shared static])
 foreach(kind IN ITEMS shared static)

@@ -1,7 +1,7 @@
 # Examples and benchmarks: programs that see the public header only, as a user's would.
 include_guard(DIRECTORY)
 
-# What a source includes tells which library it needs: OpenSSL, or GLib and oneTBB for comparison.
+# What a source includes tells which library it needs: OpenSSL, libuv, or GLib and oneTBB for comparison.
 # Sets `result` to the libraries, or to NOTFOUND when one of them is not installed.
 function(procpool_needs source result)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
@@ -25,6 +25,15 @@ function(procpool_needs source result)
             return()
         endif()
         list(APPEND libraries PkgConfig::PROCPOOL_GLIB)
+    endif()
+    file(STRINGS "${source}" uv REGEX "^#include <uv\\.h>")
+    if(uv)
+        pkg_check_modules(PROCPOOL_UV QUIET IMPORTED_TARGET GLOBAL libuv)
+        if(NOT PROCPOOL_UV_FOUND)
+            set(${result} NOTFOUND PARENT_SCOPE)
+            return()
+        endif()
+        list(APPEND libraries PkgConfig::PROCPOOL_UV)
     endif()
     if(tbb)
         if(NOT PROCPOOL_TBB_FOUND)

@@ -8,6 +8,7 @@
 #   tests/kill/              a death at each instruction; a sample runs here; label kill
 #   tests/faults/            every system call fails; label faults
 #   tests/cost/              instructions of each part of a task's way, counted by callgrind; label cost
+#   tests/examples/          what each example prints; label examples
 #   tests/mutants/           deliberate faults, which the tests find: `make mutants`; label mutants
 #   src/shm/mailbox.pml      the model of the protocol, by tools/check-model; label model
 #   tests/build/             what is built and installed is what was promised; label build
@@ -27,6 +28,9 @@ set(time_factor 1)
 set(test_definitions)
 set(test_environment)
 set(test_launcher)
+if(PROCPOOL_COVERAGE) # each process that ends writes its counters
+    set(time_factor 3)
+endif()
 if(PROCPOOL_MUTANT) # a test that hangs has found it
     set(test_definitions PATIENCE=6.0)
 endif()
@@ -176,6 +180,21 @@ if(TARGET procpool-command AND PROCPOOL_BUILD_EXAMPLES)
     endforeach()
 endif()
 
+# Each example runs, and prints what is written down for it.
+if(PROCPOOL_BUILD_EXAMPLES)
+    file(GLOB examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*.c")
+    math(EXPR example_seconds "120 * ${time_factor}")
+    foreach(source IN LISTS examples)
+        get_filename_component(name "${source}" NAME_WE)
+        if(TARGET examples-${name} AND NOT name MATCHES "^plugin_")
+            add_test(NAME examples/${name} COMMAND ${test_launcher} sh
+                "${PROJECT_SOURCE_DIR}/tests/examples/check.sh" "${PROJECT_BINARY_DIR}" ${name})
+            set_tests_properties(examples/${name} PROPERTIES
+                LABELS examples TIMEOUT ${example_seconds} ENVIRONMENT "${test_environment}")
+        endif()
+    endforeach()
+endif()
+
 # procpool_build_test(name timeout command...)
 function(procpool_build_test name timeout)
     add_test(NAME build/${name} COMMAND ${ARGN} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
@@ -183,13 +202,30 @@ function(procpool_build_test name timeout)
 endfunction()
 
 set(build_tests "${PROJECT_SOURCE_DIR}/tests/build")
+procpool_build_test(examples_are_listed 60 sh "${build_tests}/check-examples.sh"
+    "${PROJECT_SOURCE_DIR}")
+procpool_build_test(documents 120 sh "${build_tests}/check-documents.sh" "${PROJECT_SOURCE_DIR}")
 procpool_build_test(includes 30 sh "${build_tests}/check-includes.sh" "${PROJECT_SOURCE_DIR}/src")
 
 if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped
     procpool_build_test(symbols 30 sh "${build_tests}/check-symbols.sh" "${CMAKE_C_COMPILER}"
         "${PROJECT_SOURCE_DIR}/include/procpool.h" $<TARGET_FILE:procpool>)
-    procpool_build_test(install 300 sh "${build_tests}/check-install.sh"
+    procpool_build_test(install 600 sh "${build_tests}/check-install.sh"
         "${CMAKE_COMMAND}" "${PROJECT_BINARY_DIR}" "${build_tests}" "${CMAKE_C_COMPILER}")
+    if(NOT PROCPOOL_SCDOC)
+        message(FATAL_ERROR "the tests need scdoc")
+    endif()
+    procpool_build_test(manual 300 sh "${build_tests}/check-manual.sh" "${CMAKE_C_COMPILER}"
+        "${PROJECT_SOURCE_DIR}" "${PROJECT_BINARY_DIR}" $<TARGET_FILE:procpool>)
+
+    find_program(PROCPOOL_ABIDIFF abidiff)
+    set(recorded "${PROJECT_SOURCE_DIR}/abi/${CMAKE_SYSTEM_PROCESSOR}/libprocpool.so.0.abixml")
+    if(PROCPOOL_ABIDIFF AND CMAKE_BUILD_TYPE MATCHES "DebInfo" AND EXISTS "${recorded}")
+        procpool_build_test(interface 120 sh "${PROJECT_SOURCE_DIR}/tools/record-abi" --check
+            $<TARGET_FILE:procpool> "${recorded}")
+    endif()
+    procpool_build_test(older_programs 120 sh "${build_tests}/check-older.sh"
+        "${CMAKE_C_COMPILER}" "${PROJECT_SOURCE_DIR}" $<TARGET_FILE:procpool>)
 
     # The model is the same under every compiler: once is enough.
     find_program(PROCPOOL_SPIN spin)

@@ -1,10 +1,12 @@
 #!/bin/sh
 # An installed prefix is whole and may be moved: programs in C11, C++17 and C++20 are built against
-# it by pkg-config and by find_package, with the shared and the static library, and run a task.
+# it by pkg-config and by find_package, with the shared and the static library, and run a task; so are
+# all examples.  What was installed below a DESTDIR can be removed again.
 #
 #   check-install.sh CMAKE BUILD-FOLDER SOURCES-OF-THIS-TEST CC
 set -eu
 cmake=$1 build=$2 sources=$3 cc=$4
+root=$(cd "$sources/../.." && pwd)
 unset DESTDIR CFLAGS CXXFLAGS LDFLAGS LD_LIBRARY_PATH MAKEFLAGS MFLAGS MAKELEVEL
 case $cc in
 *clang*) cxx=$(printf '%s' "$cc" | sed 's/clang/clang++/') ;;
@@ -18,6 +20,17 @@ fail() {
     exit 1
 }
 
+# --------------------------------------------------------------- below a folder, and away
+
+DESTDIR="$work/dest" "$cmake" --install "$build" --prefix /opt/pool >"$work/install.log" 2>&1 ||
+    { cat "$work/install.log"; fail "cmake --install with DESTDIR"; }
+[ -f "$work/dest/opt/pool/include/procpool.h" ] || fail "no header below DESTDIR"
+grep -rlF "$work" "$work/dest" && fail "these files name DESTDIR"
+DESTDIR="$work/dest" "$root/tools/uninstall" "$build" >"$work/install.log" ||
+    { cat "$work/install.log"; fail "tools/uninstall"; }
+left=$(find "$work/dest" -not -type d -o -name procpool)
+[ -z "$left" ] || fail "tools/uninstall left behind: $left"
+
 # ------------------------------------------------------------ install, and move the prefix
 
 "$cmake" --install "$build" --prefix "$work/first" >"$work/install.log" 2>&1 ||
@@ -30,6 +43,10 @@ libdir=$(dirname "$library")
 [ -f "$prefix/include/procpool.h" ] || fail "no include/procpool.h"
 [ -f "$libdir/libprocpool.a" ] || fail "no libprocpool.a"
 [ -f "$libdir/pkgconfig/procpool.pc" ] || fail "no procpool.pc"
+for page in "$build"/man/man*/*; do
+    section=$(basename "$(dirname "$page")")
+    [ -f "$prefix/share/man/$section/$(basename "$page")" ] || fail "the manual lacks $page"
+done
 readelf -d "$library" | grep -q 'SONAME.*\[libprocpool\.so\.0\]' || fail "SONAME"
 readelf -d "$library" | grep -qE 'RPATH|RUNPATH' && fail "the library has a run path"
 grep -rlF -e "$build" -e "$work/first" "$libdir/pkgconfig" "$libdir/cmake" &&
@@ -81,8 +98,32 @@ by_pkg_config() { # shared|static, libraries as pkg-config gives them
     done
 }
 
+# The examples by the line at their top, and what they print.
+examples() { # shared|static, libraries as pkg-config gives them
+    kind=$1
+    mkdir -p "$work/$kind/examples"
+    shift
+    for source in "$root"/examples/*.c; do
+        name=$(basename "$source" .c)
+        more=
+        case $name in plugin_*) continue ;; esac
+        if grep -q '<uv.h>' "$source"; then
+            pkg-config --exists libuv || continue
+            more=$(pkg-config --cflags --libs libuv)
+        fi
+        # shellcheck disable=SC2086
+        "$cc" -Wall -Wextra -Werror -O1 -rdynamic $flags "$source" -o "$work/$kind/examples/$name" \
+            "$@" $more
+        LD_LIBRARY_PATH=$libdir sh "$root/tests/examples/check.sh" "$work/$kind" "$name" ||
+            fail "example $name, $kind"
+    done
+    echo "examples $kind: $(ls "$work/$kind/examples" | wc -l)"
+}
+
 # shellcheck disable=SC2046
 by_pkg_config shared $(pkg-config --libs procpool)
+# shellcheck disable=SC2046
+examples shared $(pkg-config --libs procpool)
 
 "$cmake" -S "$sources/consumer" -B "$work/consumer" -DCMAKE_C_COMPILER="$cc" \
     -DCMAKE_PREFIX_PATH="$prefix" -Dprocpool_sources="$sources" >"$work/cmake.log" 2>&1 &&
@@ -96,3 +137,5 @@ mkdir "$work/aside"
 mv "$libdir"/libprocpool.so* "$work/aside"
 # shellcheck disable=SC2046
 by_pkg_config static $(pkg-config --static --libs procpool)
+# shellcheck disable=SC2046
+examples static $(pkg-config --static --libs procpool)

@@ -24,3 +24,11 @@ if ! diff -u "$work/declared" "$work/exported"; then
     exit 1
 fi
 echo "$(wc -l <"$work/exported") functions declared and exported"
+
+# Debian's symbols file has the same, and says since when.
+symbols=$(dirname "$header")/../debian/libprocpool0.symbols
+sed -n 's/^ \(pp_[a-z0-9_]*@PROCPOOL_0\) [0-9.]*$/\1/p' "$symbols" | sed 's/@/@@/' | sort >"$work/debian"
+if ! diff -u "$work/exported" "$work/debian"; then
+    echo "lines with + are in $symbols and not exported, lines with - the reverse"
+    exit 1
+fi

@@ -1,0 +1,50 @@
+# The manual: docs/man/NAME.SECTION.scd becomes man/manSECTION/NAME.SECTION in the build folder, and
+# each further name in the NAME line of a page becomes a page that refers to it.  All are installed.
+# scdoc makes them; without it there is no manual, and the rest is as it would be with it.
+include_guard(DIRECTORY)
+
+find_program(PROCPOOL_SCDOC scdoc)
+mark_as_advanced(PROCPOOL_SCDOC)
+if(NOT PROCPOOL_SCDOC)
+    message(STATUS "no manual pages: scdoc is not installed")
+    return()
+endif()
+
+file(GLOB manual_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/man/*.scd")
+set(manual_folder "${PROJECT_BINARY_DIR}/man")
+file(REMOVE_RECURSE "${manual_folder}/aliases")
+set(manual_pages)
+foreach(source IN LISTS manual_sources)
+    if(NOT source MATCHES "/([^/]+)[.]([1-8])[.]scd$")
+        message(FATAL_ERROR "${source}: a page is called NAME.SECTION.scd")
+    endif()
+    set(name "${CMAKE_MATCH_1}")
+    set(section "${CMAKE_MATCH_2}")
+    set(page "${manual_folder}/man${section}/${name}.${section}")
+    file(MAKE_DIRECTORY "${manual_folder}/man${section}")
+    add_custom_command(OUTPUT "${page}"
+        COMMAND "${PROCPOOL_SCDOC}" < "${source}" > "${page}"
+        DEPENDS "${source}" VERBATIM COMMENT "")
+    list(APPEND manual_pages "${page}")
+    install(FILES "${page}" DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
+
+    # "# NAME", then names between commas up to the dash
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
+    file(READ "${source}" text)
+    if(NOT text MATCHES "# NAME\n+([a-zA-Z0-9_, \n-]*) -[ \n]")
+        message(FATAL_ERROR "${source}: no line of names")
+    endif()
+    string(REGEX REPLACE "[, \n]+" ";" names "${CMAKE_MATCH_1}")
+    foreach(other IN LISTS names)
+        if(other STREQUAL name)
+            continue()
+        endif()
+        set(alias "${manual_folder}/aliases/man${section}/${other}.${section}")
+        if(EXISTS "${alias}")
+            message(FATAL_ERROR "${source}: another page has the name ${other}")
+        endif()
+        file(WRITE "${alias}" ".so man${section}/${name}.${section}\n")
+        install(FILES "${alias}" DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
+    endforeach()
+endforeach()
+add_custom_target(procpool-manual ALL DEPENDS ${manual_pages})
