@@ -182,6 +182,12 @@ struct pp_ledger {
     _Alignas(PP_CACHE_LINE) struct pp_result kept[PP_RING];
 };
 
+/* What the worker reads for each task, what the host reads before it sends, and what only a death asks
+ * for: a line each, so that none is taken from the other side for another's sake. */
+_Static_assert(offsetof(struct pp_tray, requests) == PP_CACHE_LINE, "the tray's control line");
+_Static_assert(offsetof(struct pp_box, results) == PP_CACHE_LINE, "the box's control line");
+_Static_assert(offsetof(struct pp_ledger, kept) == PP_CACHE_LINE, "the ledger's first line");
+
 /* Where the ledger lies in the box's memfd; `page` is the size of one. */
 static inline size_t pp_ledger_offset(size_t page)
 {
