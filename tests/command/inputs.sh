@@ -59,9 +59,9 @@ begin "no more is read than can be used"
 mkfifo gate endless
 seq 1000000 > endless &
 writer=$!
-"$procpool" run --jobs 2 sh -c 'read -r line < gate' < endless > out 2> err &
+"$procpool" run --jobs 2 sh -c ': > "reads.$1"; read -r line < gate' - < endless > out 2> err &
 job=$!
-sleep 0.5
+until_true test -e reads.1 -a -e reads.2
 kill -0 $writer 2> /dev/null || complain "a million lines were read ahead"
 kill -TERM $job
 until_true grep -q 'a second signal' err
