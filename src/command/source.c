@@ -57,10 +57,10 @@ static enum cmd_csv_place next_place(enum cmd_csv_place place, char c)
 /* The end of the record in begin..end, or NULL. */
 static char *find_end(struct cmd_source *source)
 {
+    if (source->scanned == source->end)
+        return NULL; /* there may be no buffer yet */
     char *at = source->buffer + source->scanned;
     char *end = source->buffer + source->end;
-    if (at == end)
-        return NULL;
     if (!source->quoted)
         return memchr(at, source->delimiter, (size_t)(end - at));
     for (; at < end; at++) {

@@ -17,6 +17,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { MOST_WORDS = 30 };
@@ -63,27 +65,30 @@ static void parse_options(char *block, size_t size)
     int                status = cmd_options_parse(&options, (int)count, words);
     stderr = before;
     CHECK(status == 0 || status == CMD_EXIT_USAGE);
-    if (status != 0 || options.help)
-        return;
-    CHECK(options.jobs >= 1 && options.jobs <= CMD_MAX_JOBS);
-    CHECK(options.retries <= CMD_MAX_RETRIES);
-    CHECK(options.timeout >= 0 && options.timeout <= 1e9);
-    CHECK((options.plugin != NULL) == (options.function != NULL));
-    CHECK((options.plugin != NULL) == (options.command_count == 0));
-    CHECK(options.command_count + options.input_count < count);
+    if (status == 0 && !options.help) {
+        CHECK(options.jobs.min <= options.jobs.max && options.jobs.max <= CMD_MAX_JOBS);
+        CHECK(options.retries <= CMD_MAX_RETRIES);
+        CHECK(options.timeout >= 0 && options.timeout <= 1e9);
+        CHECK((options.plugin != NULL) == (options.function != NULL));
+        CHECK(options.plugin == NULL || options.command_count == 0);
+        CHECK(options.command_count + options.source_count < count);
+    }
+    cmd_options_free(&options);
 }
 
-/* The words of one input: as many as there are NULs, each as long as its parts. */
-static void expand(const struct cmd_template *command, const char *text, size_t length,
+/* The words of one input: as many as there are NULs. */
+static void expand(const struct cmd_template *command, const struct cmd_input *input,
                    struct cmd_words *words)
 {
     size_t ends = 0;
-    CHECK(cmd_template_expand(command, text, length, words) == 0);
+    int    error = cmd_template_expand(command, input, words);
+    CHECK(error == 0 || error == -EILSEQ || error == -ENOENT);
+    if (error < 0)
+        return;
     CHECK(words->size > 0 && words->data[words->size - 1] == '\0');
     for (size_t i = 0; i < words->size; i++)
         ends += words->data[i] == '\0' ? 1 : 0;
-    if (memchr(text, '\0', length) == NULL)
-        CHECK(ends == command->count + (command->has_mark ? 0 : 1));
+    CHECK(ends >= command->count || command->shell);
 }
 
 static void show(const char *text, size_t length)
@@ -95,52 +100,72 @@ static void show(const char *text, size_t length)
         CHECK((unsigned char)*at >= 0x20 && *at != 0x7f);
 }
 
-/* A command up to an empty word, then the inputs: each byte of the file is in one of them. */
-static void read_inputs(char *block, size_t size)
+enum { NULLS = 1, CSV = 2, HEADER = 4, SHELL = 8, COLUMNS = 16 };
+
+/* All inputs of the file: without columns each byte of it is in one of them. */
+static void take_inputs(struct cmd_inputs *inputs, const struct cmd_template *command, size_t size,
+                        bool whole)
 {
-    char               *words[MOST_WORDS + 1] = {NULL};
-    struct cmd_template command;
-    struct cmd_words    expanded = {0};
-    struct cmd_inputs   inputs;
-    int                 ends[2];
-    size_t              count = split(block, size / 2, words, 0);
-    size_t              seen = 0;
-    const char         *text = NULL;
-    size_t              length = 0;
-    int                 got = 0;
-    char               *lines = block + size / 2;
-    size_t              left = size - size / 2;
-    size_t              all = left;
-    if (count == 0 || size / 2 == 0)
-        return;
-    block[size / 2 - 1] = '\0';
-    cmd_template_init(&command, words, count);
-    (void)cmd_template_check(&command);
-    CHECK(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
-    cmd_inputs_from_fd(&inputs, ends[0]);
-    while ((got = cmd_inputs_next(&inputs, &text, &length)) != 0) {
-        if (got == 1) {
-            seen += length + 1;
-            expand(&command, text, length, &expanded);
-            show(text, length);
+    struct cmd_words expanded = {0};
+    struct cmd_input input;
+    size_t           seen = 0;
+    int              got = 0;
+    while ((got = cmd_inputs_next(inputs, &input)) != 0) {
+        if (got == -EAGAIN) {
+            CHECK(cmd_inputs_read(inputs) == 0);
             continue;
         }
-        CHECK(got == -EAGAIN);
-        size_t part = left < 7 ? left : 7; /* lines come in pieces */
-        if (part > 0)
-            CHECK(write(ends[1], lines, part) == (ssize_t)part);
-        else if (ends[1] >= 0) {
-            (void)close(ends[1]);
-            ends[1] = -1;
+        if (got < 0) { /* a quote that is never closed */
+            CHECK(!whole && got == -EBADMSG);
+            break;
         }
-        lines += part;
-        left -= part;
-        CHECK(cmd_inputs_read(&inputs) == 0);
+        if (input.error < 0)
+            continue;
+        expand(command, &input, &expanded);
+        for (size_t i = 0; i < input.count; i++) {
+            show(input.columns[i].data, input.columns[i].length);
+            seen += input.columns[i].length + 1;
+        }
     }
-    CHECK(seen == all || seen == all + 1); /* the last newline may be missing */
-    cmd_inputs_close(&inputs);
+    CHECK(!whole || seen == size || seen == size + 1); /* the last newline may be missing */
     cmd_words_free(&expanded);
-    (void)close(ends[0]);
+}
+
+/* A byte of options, a command up to an empty word in the first half, and a file of inputs. */
+static void read_inputs(char *block, size_t size)
+{
+    char                  *words[MOST_WORDS + 1] = {NULL};
+    char                   path[32];
+    char                   comma[] = ",";
+    struct cmd_template    command = {0};
+    struct cmd_inputs      inputs = {0};
+    struct cmd_source_spec spec = {.file = path};
+    if (size < 4)
+        return;
+    unsigned           flags = (unsigned char)block[0];
+    size_t             half = size / 2;
+    size_t             count = split(block + 1, half - 1, words, 0);
+    int                fd = memfd_create("inputs", MFD_CLOEXEC);
+    struct cmd_options options = {.sources = &spec,
+                                  .source_count = 1,
+                                  .delimiter = -1,
+                                  .null = (flags & NULLS) != 0,
+                                  .csv = (flags & CSV) != 0,
+                                  .header = (flags & HEADER) != 0,
+                                  .colsep = (flags & COLUMNS) != 0 ? comma : NULL};
+    block[half - 1] = '\0';
+    CHECK(fd >= 0 && write(fd, block + half, size - half) == (ssize_t)(size - half));
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    FILE *before = silence();
+    int   error = cmd_inputs_open(&inputs, &options);
+    if (error == 0 && count > 0 &&
+        cmd_template_init(&command, words, count, (flags & SHELL) != 0, &inputs) == 0)
+        take_inputs(&inputs, &command, size - half,
+                    (flags & (NULLS | CSV | HEADER | COLUMNS)) == 0);
+    stderr = before;
+    cmd_template_free(&command);
+    cmd_inputs_close(&inputs);
+    (void)close(fd);
 }
 
 static int callable(pp_call *call)
@@ -152,11 +177,12 @@ static int callable(pp_call *call)
 /* A task that ended with what a worker sent. */
 static struct cmd_job *ended_job(uint64_t number, unsigned flags, const void *data, size_t size)
 {
-    struct cmd_job      *job = cmd_job_new(number, "an input", 8);
+    struct cmd_job      *job = cmd_job_new(number, number + 1, 8);
     struct pp_raw_result raw = {
         .data = data, .size = size, .is_error = (flags & 1) != 0, .is_bytes = (flags & 2) != 0};
     pp_callable function = PP_FUNCTION(callable);
     CHECK(job != NULL);
+    memcpy(job->input, "an input", 9);
     CHECK(pp_task_create(&job->task, function, NULL, "") == 0);
     job->task->outcome = pp_outcome_from_raw(&raw, NULL);
     job->task->attempts = flags >> 2 & 3;
@@ -170,19 +196,20 @@ static void report_results(bool is_command, struct input *input)
     struct cmd_sink     out;
     struct cmd_sink     err;
     struct cmd_progress progress = {.timer = -1, .sink = &err};
-    struct cmd_report   report;
+    char                plugin[] = "p.so";
+    struct cmd_options  options = {.plugin = is_command ? NULL : plugin, .delimiter = -1};
+    struct cmd_report   report = {.out = &out, .err = &err, .progress = &progress};
     unsigned            flags = input_byte(input);
     size_t              size = 0;
     void               *data = input_rest(input, &size);
     CHECK(cmd_sink_open(&out, null_fd, "standard output", &signals) == 0);
     CHECK(cmd_sink_open(&err, null_fd, "standard error", &signals) == 0);
-    CHECK(cmd_report_open(&report, &out, &err, &progress, is_command, (flags & 16) != 0 ? 4 : 0) ==
-          0);
+    CHECK(cmd_report_open(&report, &options, (flags & 16) != 0 ? 4 : 0) == 0);
     for (uint64_t i = 0; i < 3; i++) /* with keep-order: 1, 2, 0 */
         cmd_report_take(&report, ended_job((i + 1) % 3, flags, data, size));
     CHECK(report.held_bytes == 0);
     CHECK(report.counts.ended[CMD_DONE] + report.counts.ended[CMD_FAILED] == 3);
-    cmd_report_summary(&report, 1.0);
+    cmd_report_end(&report, 0, 1.0);
     CHECK(cmd_report_flush(&report) == 0);
     cmd_report_close(&report);
     cmd_sink_close(&out);
