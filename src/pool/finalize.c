@@ -24,17 +24,8 @@ static bool all_gone(const struct pp_pool *pool)
     return pool->total == 0 && pool->unfinished == 0;
 }
 
-/* Wait until everything is gone or the time is over. */
-static void wait_until_gone(struct pp_pool *pool, int64_t deadline)
-{
-    int error = 0;
-    pp_pool_wake_manager(pool);
-    while (!all_gone(pool) && error == 0)
-        error = pp_pool_observe(pool, deadline);
-}
-
-/* The same while tasks are executed; workers that are still being born have nothing to do then, and
- * one that hangs in worker_init would keep us here. */
+/* Wait until all is done and gone, or the time is over.  Workers that are still being born have nothing to
+ * do then, and one that hangs in worker_init would keep us here. */
 static void drain(struct pp_pool *pool, int64_t deadline)
 {
     int error = 0;
@@ -65,6 +56,20 @@ static void drop_waiting(struct pp_pool *pool)
         pool->delayed_count--;
         pool->stopped_tasks++;
         pp_pool_latch(pool, PP_CONTAINER(link, struct pp_task, link), dropped());
+    }
+}
+
+/* Wait until everything is gone or the time is over.  What comes back from a dead worker, because its words
+ * were ruined and it could not be taken back, is dropped, too. */
+static void wait_until_gone(struct pp_pool *pool, int64_t deadline)
+{
+    int error = 0;
+    pp_pool_wake_manager(pool);
+    for (;;) {
+        drop_waiting(pool);
+        if (all_gone(pool) || error < 0)
+            break;
+        error = pp_pool_observe(pool, deadline);
     }
 }
 

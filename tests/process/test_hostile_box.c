@@ -436,12 +436,61 @@ static void a_worker_whose_box_is_wiped_while_it_sleeps_takes_the_next_task(void
     finish(pool);
 }
 
+enum { BEHIND = 6 };
+
+static unsigned count_queued(struct pp_box *box)
+{
+    unsigned count = 0;
+    for (int i = 0; i < PP_RING; i++)
+        count += pp_word_state(atomic_load(&box->results[i].word)) == PP_SLOT_QUEUED ? 1 : 0;
+    return count;
+}
+
+/* As soon as tasks wait behind it, before they are taken back, all words are ruined; it does not end. */
+static int ruin_and_wait(pp_call *call)
+{
+    struct pp_box *box = own_box();
+    (void)call;
+    if (box == NULL)
+        return -ENOENT;
+    while (count_queued(box) < BEHIND)
+        ;
+    fill(box->results, sizeof box->results, 0xff);
+    gate_pass(&the_gate);
+    return 0;
+}
+
+static void what_waits_behind_a_ruined_box_does_not_keep_finalize_waiting(void **state)
+{
+    enum { SHORT = 30 };
+    pp_task *behind[BEHIND];
+    (void)state;
+    gate_open(&the_gate);
+    pp_pool *pool = pool_of_workers(1);
+    for (int i = 0; i < SHORT; i++) /* so that more than one goes into the tray */
+        assert_works(pool);
+    pp_task *own = queue_function(pool, ruin_and_wait, NULL);
+    for (int i = 0; i < BEHIND; i++)
+        behind[i] = queue_function(pool, return_null, NULL);
+    gate_await(&the_gate);
+    assert_true(pp_pool_finalize(pool, 0) >= BEHIND);
+    for (int i = 0; i < BEHIND; i++) {
+        assert_int_equal(pp_task_state(behind[i]), PP_CANCELLED);
+        pp_task_unref(behind[i]);
+    }
+    assert_true(pp_task_state(own) == PP_CANCELLED || pp_task_state(own) == PP_WORKER_LOST);
+    pp_task_unref(own);
+    pp_pool_destroy(pool);
+    gate_close(&the_gate);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_a_task_writes_over_its_box_the_tasks_around_it_are_unhurt),
         cmocka_unit_test(a_result_that_cannot_be_true_is_an_exception_of_its_own_task),
         cmocka_unit_test(a_thread_that_scribbles_for_ever_costs_what_is_in_its_worker),
+        cmocka_unit_test(what_waits_behind_a_ruined_box_does_not_keep_finalize_waiting),
         cmocka_unit_test(a_worker_whose_box_is_wiped_while_it_sleeps_takes_the_next_task),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
