@@ -133,6 +133,31 @@ static void what_is_in_a_tray_and_has_not_begun_is_dropped(void **state)
     }
 }
 
+/* What runs may end itself when it is asked to; its worker comes to no other then.  Soon, because what
+ * waits behind a slow task is taken back anyway. */
+static void what_is_in_a_tray_does_not_begin_when_a_task_ends_itself(void **state)
+{
+    enum { ROUNDS = 20, SHORT = 30, TASKS = 6 };
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        pp_task *tasks[TASKS];
+        pp_pool *pool = pool_of(1, 1);
+        for (int i = 0; i < SHORT; i++)
+            assert_works(pool);
+        tasks[0] = queue_function(pool, return_when_cancelled, NULL);
+        for (int i = 1; i < TASKS; i++)
+            tasks[i] = queue_function(pool, return_null, NULL);
+        gate_release(&the_gate);
+        gate_await(&the_gate);
+        assert_true(pp_pool_finalize(pool, 0.001) >= TASKS - 1);
+        for (int i = 1; i < TASKS; i++)
+            assert_int_equal(pp_task_attempts(tasks[i]), 0);
+        assert_all_end(tasks + 1, TASKS - 1, PP_CANCELLED);
+        pp_task_unref(tasks[0]);
+        pp_pool_destroy(pool);
+    }
+}
+
 /* Whatever has ended before counts as what it was; a delayed retry is dropped. */
 static void finalize_counts_only_what_it_dropped_or_stopped(void **state)
 {
@@ -215,6 +240,7 @@ int main(void)
         FINALIZE_TEST(workers_that_die_while_finalize_drains_are_replaced),
         FINALIZE_TEST(finalize_without_time_drops_and_stops_and_counts),
         FINALIZE_TEST(what_is_in_a_tray_and_has_not_begun_is_dropped),
+        FINALIZE_TEST(what_is_in_a_tray_does_not_begin_when_a_task_ends_itself),
         FINALIZE_TEST(finalize_counts_only_what_it_dropped_or_stopped),
         FINALIZE_TEST(a_task_that_ignores_term_is_killed_after_draining_and_grace),
         FINALIZE_TEST(sigterm_comes_when_draining_took_too_long_and_a_task_may_end_itself),

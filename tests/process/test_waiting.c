@@ -31,6 +31,21 @@ static void a_new_task_is_not_waited_for(void **state)
     pp_pool_destroy(pool);
 }
 
+/* The next one comes at each moment around the one when the worker falls asleep. */
+static void a_task_that_meets_a_worker_falling_asleep_is_executed(void **state)
+{
+    enum { TASKS = 20000 };
+    pp_pool *pool = pool_of(1, 1);
+    (void)state;
+    for (int i = 0; i < TASKS; i++) {
+        double until = now() + i % 1000 * 1e-7; /* up to 100 us */
+        while (now() < until)
+            ;
+        assert_works(pool);
+    }
+    pp_pool_destroy(pool);
+}
+
 static void waiting_ends_with_the_timeout_or_the_task(void **state)
 {
     gate_open(&the_gate);
@@ -239,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_task_is_not_waited_for),
+        cmocka_unit_test(a_task_that_meets_a_worker_falling_asleep_is_executed),
         cmocka_unit_test(waiting_ends_with_the_timeout_or_the_task),
         cmocka_unit_test(several_threads_wait_for_one_task),
         cmocka_unit_test(wait_any_gives_the_index_of_one_that_ended),
