@@ -22,14 +22,20 @@ script()
     exec perl -e '$SIG{INT} = $SIG{QUIT} = "DEFAULT"; exec "script", @ARGV' -- "$@"
 }
 
+# What script(1) starts its commands with: else it is the caller's shell, and not every shell outlives
+# the Ctrl-C that was meant for the command in it.
+SHELL=/bin/sh
+export SHELL
+
 # open_terminal COLUMNS COMMAND: run it under a pty; keys are written to descriptor 8, `seen` is what
-# the terminal gets, and `code` the status.
+# the terminal gets, and `code` the status.  The empty trap's command is not inherited: the command
+# has the signal as it always is.
 open_terminal()
 {
     rm -f seen keys leave code pid.*
     mkfifo keys
     : > err
-    TERM=xterm script -qefc "stty cols $1; $2; echo \$? > code" /dev/null > seen 2>&1 < keys &
+    TERM=xterm script -qefc "trap : INT; stty cols $1; $2; echo \$? > code" /dev/null > seen 2>&1 < keys &
     terminal=$!
     exec 8> keys
 }
