@@ -366,15 +366,27 @@ static void kill_worker(const struct server *server, uint64_t incarnation)
             (void)kill(server->workers[i].pid, SIGKILL); /* the host gives it up after a while */
 }
 
+/* When the host leaves a report unread its end is said before its last orders, which are there all the
+ * same. */
+static ssize_t receive(const struct server *server, struct pp_order *order, int *fds, size_t *count)
+{
+    size_t  room = *count;
+    ssize_t size =
+        pp_receive_message(server->start.socket, order, sizeof *order, fds, count, MSG_DONTWAIT);
+    if (size != -ECONNRESET)
+        return size;
+    *count = room;
+    return pp_receive_message(server->start.socket, order, sizeof *order, fds, count, MSG_DONTWAIT);
+}
+
 static void obey(struct server *server)
 {
     enum { DEAF_LIMIT = 20 };
     struct pp_order order;
     int             fds[PP_MAX_DESCRIPTORS];
     size_t          count = PP_MAX_DESCRIPTORS;
-    ssize_t         size =
-        pp_receive_message(server->start.socket, &order, sizeof order, fds, &count, MSG_DONTWAIT);
-    if (size == 0 || size == -ECONNRESET) {
+    ssize_t         size = receive(server, &order, fds, &count);
+    if (size == 0) {
         /* the host closed the pool's end without a word: as good as dead */
         begin_ending(server, server->start.setup->orphan_grace);
         return;
