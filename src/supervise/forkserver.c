@@ -366,33 +366,23 @@ static void kill_worker(const struct server *server, uint64_t incarnation)
             (void)kill(server->workers[i].pid, SIGKILL); /* the host gives it up after a while */
 }
 
-/* When the host leaves a report unread its end is said before its last orders, which are there all the
- * same. */
-static ssize_t receive(const struct server *server, struct pp_order *order, int *fds, size_t *count)
-{
-    size_t  room = *count;
-    ssize_t size =
-        pp_receive_message(server->start.socket, order, sizeof *order, fds, count, MSG_DONTWAIT);
-    if (size != -ECONNRESET)
-        return size;
-    *count = room;
-    return pp_receive_message(server->start.socket, order, sizeof *order, fds, count, MSG_DONTWAIT);
-}
-
 static void obey(struct server *server)
 {
     enum { DEAF_LIMIT = 20 };
     struct pp_order order;
     int             fds[PP_MAX_DESCRIPTORS];
     size_t          count = PP_MAX_DESCRIPTORS;
-    ssize_t         size = receive(server, &order, fds, &count);
+    ssize_t         size =
+        pp_receive_message(server->start.socket, &order, sizeof order, fds, &count, MSG_DONTWAIT);
     if (size == 0) {
         /* the host closed the pool's end without a word: as good as dead */
         begin_ending(server, server->start.setup->orphan_grace);
         return;
     }
     if (size != (ssize_t)sizeof order) {
-        /* a shortage may pass; but a fork server that never hears again is worse than none */
+        /* a shortage may pass; but a fork server that never hears again is worse than none.  -ECONNRESET
+         * is the host's end, told before its last orders because it left a report unread: they are
+         * there all the same, and the end is read after them. */
         if (++server->deaf == DEAF_LIMIT)
             _exit(EXIT_FAILURE);
         return;
