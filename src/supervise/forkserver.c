@@ -374,13 +374,15 @@ static void obey(struct server *server)
     size_t          count = PP_MAX_DESCRIPTORS;
     ssize_t         size =
         pp_receive_message(server->start.socket, &order, sizeof order, fds, &count, MSG_DONTWAIT);
-    if (size == 0 || size == -ECONNRESET) {
+    if (size == 0) {
         /* the host closed the pool's end without a word: as good as dead */
         begin_ending(server, server->start.setup->orphan_grace);
         return;
     }
     if (size != (ssize_t)sizeof order) {
-        /* a shortage may pass; but a fork server that never hears again is worse than none */
+        /* a shortage may pass; but a fork server that never hears again is worse than none.  -ECONNRESET
+         * is the host's end, told before its last orders because it left a report unread: they are
+         * there all the same, and the end is read after them. */
         if (++server->deaf == DEAF_LIMIT)
             _exit(EXIT_FAILURE);
         return;
