@@ -27,7 +27,7 @@ void moment_passed(void)
         pp_futex_wake(&passed, false);
 }
 
-bool moment_await(bool (*holds)(void), double patience)
+static bool await_once(bool (*holds)(void), double patience)
 {
     int64_t deadline = pp_deadline_after(pp_clock_now(), pp_duration_ns(patience));
     bool    in_time = true;
@@ -40,6 +40,12 @@ bool moment_await(bool (*holds)(void), double patience)
     }
     awaited = false;
     return in_time || holds();
+}
+
+/* Twice, because the whole machine may have been stopped meanwhile: then nobody had that time. */
+bool moment_await(bool (*holds)(void), double patience)
+{
+    return await_once(holds, patience) || await_once(holds, patience / 4);
 }
 
 void moment_hold_sleepers(void)
