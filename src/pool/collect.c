@@ -22,17 +22,6 @@
 
 /* ----------------------------------------------------------------------- outcomes */
 
-static void wake_waiters(struct pp_task *task)
-{
-    struct pp_list *link = NULL;
-    while ((link = pp_list_take_first(&task->waiters)) != NULL) {
-        struct pp_waiter *waiter = PP_CONTAINER(link, struct pp_waiter_link, link)->waiter;
-        /* the waiter may leave as soon as it reads this: nothing of it is read afterwards */
-        atomic_store_explicit(&waiter->word, 1, memory_order_release);
-        pp_futex_wake(&waiter->word, false);
-    }
-}
-
 static uint64_t *counter_of(struct pp_pool *pool, pp_state state)
 {
     switch (state) {
@@ -70,15 +59,15 @@ void pp_pool_latch(struct pp_pool *pool, struct pp_task *task, struct pp_outcome
 {
     (*counter_of(pool, outcome->state))++;
     task->outcome = outcome;
-    pp_heap_remove(&pool->timers, &task->timer);
+    pp_pool_drop_timer(pool, task);
     pool->timed_tasks -= task->timed ? 1 : 0;
-    pool->retriable -= task->max_retries > 0 ? 1 : 0;
+    pool->retriable -= pp_task_retries(task) > 0 ? 1 : 0;
     pp_queue_leave(&pool->queue, task);
     pool->unfinished--;
     bool first = pool->ended_count == 0 && pool->ended_without_callbacks == 0;
     bool callbacks = has_callback(pool, task);
     (void)pp_task_step(task, PP_EVENT_END); /* from here on others may read the outcome */
-    wake_waiters(task);
+    pp_pool_wake_waiters(task);
     if (callbacks) {
         pp_list_append(&pool->ended, &task->link);
         pool->ended_count++;
@@ -95,7 +84,7 @@ void pp_pool_latch(struct pp_pool *pool, struct pp_task *task, struct pp_outcome
 
 static int64_t retry_delay(const struct pp_task *task)
 {
-    int64_t delay = task->retry_delay;
+    int64_t delay = task->uncommon->retry_delay;
     for (unsigned i = 1; i < task->attempts && delay < PP_NEVER / 2; i++)
         delay *= 2;
     return delay;
@@ -114,14 +103,15 @@ static void retry_later(struct pp_pool *pool, struct pp_task *task)
     }
     pp_list_append(&pool->delayed, &task->link);
     pool->delayed_count++;
-    pp_pool_set_timer(pool, &task->timer, PP_TIMER_RETRY, pp_deadline_after(pp_clock_now(), delay));
+    pp_pool_set_timer(pool, &task->uncommon->timer, PP_TIMER_RETRY,
+                      pp_deadline_after(pp_clock_now(), delay));
 }
 
 void pp_pool_conclude(struct pp_pool *pool, struct pp_task *task, struct pp_outcome *outcome)
 {
     bool failed = outcome->state == PP_FAILED || outcome->state == PP_TIMED_OUT ||
                   outcome->state == PP_WORKER_LOST;
-    bool again = failed && !task->no_retry && task->attempts <= task->max_retries &&
+    bool again = failed && !task->no_retry && task->attempts <= pp_task_retries(task) &&
                  (pool->life == PP_LIFE_RUNNING || pool->life == PP_LIFE_DRAINING);
     if (!again) {
         pp_pool_latch(pool, task, outcome);
@@ -220,9 +210,14 @@ static void learn_size(struct pp_pool *pool, uint64_t size)
         pool->result_hint = (unsigned)granules;
 }
 
-/* Both times come from the worker: believed only as far as they can be true. */
-static void learn_times(struct pp_pool *pool, struct pp_task *task, struct pp_result *result,
-                        int64_t *now)
+struct times {
+    int64_t queue_wait;
+    int64_t run_time;
+};
+
+/* Both come from the worker: believed only as far as they can be true. */
+static struct times learn_times(struct pp_pool *pool, const struct pp_task *task,
+                                struct pp_result *result, int64_t *now)
 {
     enum { SMOOTHING = 8 };
     int64_t began = atomic_load_explicit(&result->began, memory_order_relaxed);
@@ -233,14 +228,14 @@ static void learn_times(struct pp_pool *pool, struct pp_task *task, struct pp_re
         began = task->queued_at;
     if (ended < began || ended > *now)
         ended = began;
-    task->queue_wait = began - task->queued_at;
-    task->run_time = ended - began;
-    pp_histogram_add(&pool->queue_waits, task->queue_wait);
-    pp_histogram_add(&pool->run_times, task->run_time);
+    struct times times = {.queue_wait = began - task->queued_at, .run_time = ended - began};
+    pp_histogram_add(&pool->queue_waits, times.queue_wait);
+    pp_histogram_add(&pool->run_times, times.run_time);
     if (pool->mean_run < 0)
-        pool->mean_run = task->run_time;
+        pool->mean_run = times.run_time;
     else
-        pool->mean_run += (task->run_time - pool->mean_run) / SMOOTHING;
+        pool->mean_run += (times.run_time - pool->mean_run) / SMOOTHING;
+    return times;
 }
 
 /* `now` is of a moment ago, or 0. */
@@ -251,12 +246,14 @@ static void take_result(struct pp_pool *pool, struct pp_worker *worker, struct p
     uint64_t           size = 0;
     struct pp_outcome *outcome = read_unhurt(pool, worker, result, ticket, &size);
     learn_size(pool, size);
-    learn_times(pool, task, result, now);
+    struct times times = learn_times(pool, task, result, now);
     task->attempts++;
     worker->tasks_ended++;
     worker->slow = false;
     pool->failures = pool->start_failures = 0;
     pp_pool_forget_sent(pool, worker, ticket);
+    task->queue_wait = times.queue_wait;
+    task->run_time = times.run_time;
     pp_pool_conclude(pool, task, outcome);
 }
 

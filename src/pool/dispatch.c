@@ -61,10 +61,10 @@ static unsigned granules_for(size_t size)
 /* Bytes and captured data promise an alignment that a line does not give. */
 static bool fits_inline(const struct pp_task *task)
 {
-    if (task->payload_size > PP_INLINE)
+    if (pp_task_payload_size(task) > PP_INLINE)
         return false;
     bool aligned = task->target.captured_size > 0 || (task->flags & PP_REQUEST_BYTES) != 0;
-    return !aligned || task->payload_size <= 8;
+    return !aligned || pp_task_payload_size(task) <= 8;
 }
 
 /* Find the places of request and result: 0, or -EAGAIN when the tray has no room now. */
@@ -99,9 +99,9 @@ static int send_descriptors(struct pp_worker *worker, const struct pp_task *task
     if ((task->flags & PP_REQUEST_DESCRIPTORS) == 0)
         return 0;
     if ((task->flags & PP_REQUEST_MAPPED) != 0)
-        fds[count++] = task->payload_fd;
-    for (size_t i = 0; i < task->buffers.count; i++)
-        fds[count++] = pp_buffer_fd(task->buffers.items[i]);
+        fds[count++] = task->uncommon->payload_fd;
+    for (size_t i = 0; i < task->uncommon->buffers.count; i++)
+        fds[count++] = pp_buffer_fd(task->uncommon->buffers.items[i]);
     return pp_send_message(worker->socket, &parcel, sizeof parcel, fds, count, MSG_DONTWAIT);
 }
 
@@ -111,7 +111,7 @@ static void write_request(struct pp_worker *worker, const struct pp_task *task,
     struct pp_request *request = pp_tray_request(worker->tray, worker->tail);
     request->task_id = task->id;
     request->offset = task->target.offset;
-    request->size = task->payload_size;
+    request->size = pp_task_payload_size(task);
     request->captured_size = task->target.captured_size;
     request->attempt = task->attempts + 1;
     request->name_size = task->target.name_size;
@@ -120,12 +120,13 @@ static void write_request(struct pp_worker *worker, const struct pp_task *task,
     request->arena = sent->request_arena;
     request->result_arena = sent->result_arena;
     request->result_granules = sent->result_granules;
-    if (task->payload == NULL)
+    const unsigned char *payload = pp_task_payload(task);
+    if (payload == NULL)
         return;
     unsigned char *into = sent->request_arena == PP_PLACE_INLINE
                               ? request->data
                               : worker->tray->arena[sent->request_arena];
-    memcpy(into, task->payload, task->payload_size);
+    memcpy(into, payload, task->payload_size);
 }
 
 static void free_places(struct pp_worker *worker, const struct pp_sent *sent)
@@ -153,13 +154,14 @@ static void count_in(struct pp_pool *pool, struct pp_worker *worker)
 static void watch_limits(struct pp_pool *pool, struct pp_worker *worker, struct pp_task *task)
 {
     int64_t now = 0;
-    if (task->timeout > 0) {
+    int64_t limit = pp_task_limit(task);
+    if (limit > 0) {
         now = pp_clock_now();
-        task->begun_at = 0;
-        task->sent_at = now;
+        task->uncommon->begun_at = 0;
+        task->uncommon->sent_at = now;
         /* it cannot be over earlier than this; then limits.c knows when it began */
-        pp_pool_set_timer(pool, &task->timer, PP_TIMER_LIMIT,
-                          pp_deadline_after(now, task->timeout));
+        pp_pool_set_timer(pool, &task->uncommon->timer, PP_TIMER_LIMIT,
+                          pp_deadline_after(now, limit));
     }
     if (worker->inflight > 1 && worker->stall.index == 0) {
         now = now != 0 ? now : pp_clock_now();
@@ -382,8 +384,8 @@ static void became_empty(struct pp_pool *pool, struct pp_worker *worker)
 void pp_pool_forget_sent(struct pp_pool *pool, struct pp_worker *worker, uint64_t ticket)
 {
     struct pp_sent *sent = &worker->sent[ticket % PP_RING];
-    pp_heap_remove(&pool->timers, &sent->task->timer);
-    sent->task->worker = NULL;
+    pp_pool_drop_timer(pool, sent->task);
+    sent->task->queue_wait = sent->task->run_time = 0; /* where worker and ticket stood */
     free_places(worker, sent);
     *sent = (struct pp_sent){0};
     if (--worker->inflight > 0)

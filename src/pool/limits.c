@@ -29,13 +29,14 @@ void pp_pool_set_timer(struct pp_pool *pool, struct pp_timer *timer, enum pp_tim
 static int64_t latch_beginning(struct pp_task *task, int64_t now)
 {
     const struct pp_worker *worker = task->worker;
-    if (task->begun_at != 0)
-        return task->begun_at;
+    struct pp_uncommon     *times = task->uncommon;
+    if (times->begun_at != 0)
+        return times->begun_at;
     int64_t began = atomic_load_explicit(&pp_box_result(worker->box, task->ticket)->began,
                                          memory_order_relaxed);
     /* for an instant after the claim the stamp of an earlier ticket stands there */
-    task->begun_at = began > now || began < task->sent_at ? now : began;
-    return task->begun_at;
+    times->begun_at = began > now || began < times->sent_at ? now : began;
+    return times->begun_at;
 }
 
 /* It had nothing else to do and did not begin: it is stopped, or worse.  Another one may. */
@@ -50,7 +51,7 @@ static void enforce(struct pp_pool *pool, struct pp_worker *worker, struct pp_ta
                     int64_t deadline)
 {
     if (deadline > pp_clock_now())
-        pp_pool_set_timer(pool, &task->timer, PP_TIMER_LIMIT, deadline);
+        pp_pool_set_timer(pool, &task->uncommon->timer, PP_TIMER_LIMIT, deadline);
     else
         pp_pool_kill(pool, worker, PP_KILL_TIMEOUT, task->ticket);
 }
@@ -66,11 +67,11 @@ static void limit_due(struct pp_pool *pool, struct pp_task *task)
     pp_pool_harvest(pool, worker);
     if (pp_task_place(task) == PP_PLACE_SENT && task->worker == worker && task->ticket == ticket) {
         enum pp_slot_state state = pp_mailbox_state(pp_box_result(worker->box, ticket), ticket);
-        if (state == PP_SLOT_QUEUED && now - task->sent_at > UNTAKEN_NS)
+        if (state == PP_SLOT_QUEUED && now - task->uncommon->sent_at > UNTAKEN_NS)
             give_up_on(pool, worker, task);
         else {
             int64_t began = state == PP_SLOT_QUEUED ? now : latch_beginning(task, now);
-            enforce(pool, worker, task, pp_deadline_after(began, task->timeout));
+            enforce(pool, worker, task, pp_deadline_after(began, pp_task_limit(task)));
         }
     }
     pp_task_unref(task);
@@ -133,10 +134,10 @@ void pp_pool_due(struct pp_pool *pool, struct pp_timer *timer)
     pp_heap_remove(&pool->timers, timer);
     switch ((enum pp_timer_kind)timer->kind) {
     case PP_TIMER_LIMIT:
-        limit_due(pool, PP_CONTAINER(timer, struct pp_task, timer));
+        limit_due(pool, PP_CONTAINER(timer, struct pp_uncommon, timer)->task);
         break;
     case PP_TIMER_RETRY:
-        retry_due(pool, PP_CONTAINER(timer, struct pp_task, timer));
+        retry_due(pool, PP_CONTAINER(timer, struct pp_uncommon, timer)->task);
         break;
     case PP_TIMER_IDLE:
         idle_due(pool, PP_CONTAINER(timer, struct pp_worker, idle));

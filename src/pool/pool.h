@@ -150,8 +150,9 @@ struct pp_waiter {
 };
 
 struct pp_waiter_link {
-    struct pp_list    link;
-    struct pp_waiter *waiter;
+    struct pp_waiter_link  *next;
+    struct pp_waiter_link **place; /* what points at this one; NULL: nothing does */
+    struct pp_waiter       *waiter;
 };
 
 static inline struct pp_pool *pp_task_pool(const struct pp_task *task)
@@ -214,6 +215,9 @@ void pp_pool_arm(struct pp_pool *pool);
 /* linger.c: wait a moment for a task that may be over soon. */
 void pp_pool_linger(struct pp_pool *pool, const struct pp_task *task);
 
+/* wait.c: the task has ended. */
+void pp_pool_wake_waiters(struct pp_task *task);
+
 /* deliver.c: run one due callback, if there is one; unlocks while it runs. */
 bool pp_pool_deliver_one(struct pp_pool *pool);
 /* Callbacks of this pool that are running on the calling thread, and on others. */
@@ -260,6 +264,13 @@ void pp_pool_sweep(struct pp_pool *pool, struct pp_worker *worker);
 void pp_pool_due(struct pp_pool *pool, struct pp_timer *timer);
 void pp_pool_set_timer(struct pp_pool *pool, struct pp_timer *timer, enum pp_timer_kind kind,
                        int64_t when);
+
+/* Few tasks have one. */
+static inline void pp_pool_drop_timer(struct pp_pool *pool, struct pp_task *task)
+{
+    if (task->uncommon != NULL)
+        pp_heap_remove(&pool->timers, &task->uncommon->timer);
+}
 
 /* manager.c */
 enum pp_event_source {

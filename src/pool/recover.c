@@ -48,7 +48,8 @@ static struct pp_outcome *lost_outcome(const struct pp_worker *worker, const str
     char text[128];
     bool reason_is_mine = worker->reason_ticket == task->ticket;
     if (worker->reason == PP_KILL_TIMEOUT && reason_is_mine) {
-        snprintf(text, sizeof text, "the time limit of %g s passed", pp_seconds(task->timeout));
+        snprintf(text, sizeof text, "the time limit of %g s passed",
+                 pp_seconds(pp_task_limit(task)));
         return pp_outcome_error(PP_TIMED_OUT, ETIME, "TimedOut", text, "", 0);
     }
     if ((worker->reason == PP_KILL_CANCEL && reason_is_mine) || worker->reason == PP_KILL_FINALIZE)
@@ -71,14 +72,14 @@ static void lose(struct pp_pool *pool, struct pp_worker *worker, struct pp_task 
     struct pp_outcome *outcome = lost_outcome(worker, task);
     if (began < task->queued_at || began > now)
         began = task->queued_at;
-    task->queue_wait = began - task->queued_at;
-    task->run_time = now - began;
     task->attempts++;
     worker->tasks_ended++;
     pool->failures = pool->start_failures = 0; /* it could be started, and began a task */
     if (outcome->state == PP_CANCELLED && worker->reason == PP_KILL_FINALIZE)
         pool->stopped_tasks++;
     pp_pool_forget_sent(pool, worker, ticket);
+    task->queue_wait = began - task->queued_at;
+    task->run_time = now - began;
     pp_pool_conclude(pool, task, outcome);
 }
 

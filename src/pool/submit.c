@@ -57,7 +57,7 @@ static int wait_for_place(struct pp_pool *pool, bool blocking, int64_t deadline)
 
 static int reserve_timers(struct pp_pool *pool, struct pp_task *task)
 {
-    if (task->timeout == 0 && task->max_retries == 0)
+    if (pp_task_limit(task) == 0 && pp_task_retries(task) == 0)
         return 0;
     int error =
         pp_heap_reserve(&pool->timers, pool->timed_tasks + 1 + (size_t)pool->slot_count * 3 + 1);
@@ -98,7 +98,7 @@ static int take_in(struct pp_pool *pool, struct pp_task *task)
     task->queued_at = pp_clock_now();
     pool->unfinished++;
     pool->unprocessed++;
-    if (task->max_retries > 0)
+    if (pp_task_retries(task) > 0)
         listen_for(pool);
     (void)pp_task_step(task, PP_EVENT_ACCEPT);
     pp_queue_add(&pool->queue, task);
@@ -149,7 +149,7 @@ static void refuse_if_hopeless(struct pp_pool *pool)
 }
 
 /* From the draft to a task that the pool alone refers to. */
-static int accept_draft(struct pp_pool *pool, struct pp_task *draft)
+static int accept_draft(struct pp_pool *pool, struct pp_draft *draft)
 {
     struct pp_task *task = pp_spares_settle(&pool->spares, draft);
     if (task == NULL)
@@ -160,7 +160,8 @@ static int accept_draft(struct pp_pool *pool, struct pp_task *draft)
     return error;
 }
 
-static int submit(struct pp_pool *pool, struct pp_task *task, bool is_draft, bool blocking,
+/* `draft`: where the task lies, or NULL when it is a program's. */
+static int submit(struct pp_pool *pool, struct pp_task *task, struct pp_draft *draft, bool blocking,
                   int64_t deadline)
 {
     int  error = 0;
@@ -182,7 +183,7 @@ static int submit(struct pp_pool *pool, struct pp_task *task, bool is_draft, boo
         error = -EALREADY;    /* another thread queued the same task while this one waited */
     bool deaf = !pool->bells; /* what is done by now has told nobody */
     if (error == 0)
-        error = is_draft ? accept_draft(pool, task) : accept_task(pool, task);
+        error = draft != NULL ? accept_draft(pool, draft) : accept_task(pool, task);
     if (error == 0) {
         let_urgent_pass(pool);
         pp_pool_dispatch(pool);
@@ -200,7 +201,7 @@ static int submit(struct pp_pool *pool, struct pp_task *task, bool is_draft, boo
 
 int pp_pool_submit(struct pp_pool *pool, struct pp_task *task, bool blocking, int64_t deadline)
 {
-    return submit(pool, task, false, blocking, deadline);
+    return submit(pool, task, NULL, blocking, deadline);
 }
 
 int pp_pool_queue_task(pp_pool *pool, pp_task *task)
@@ -222,23 +223,23 @@ int pp_pool_queue_task_timed(pp_pool *pool, pp_task *task, double timeout)
                           pp_deadline_after(pp_clock_now(), pp_duration_ns(timeout)));
 }
 
-static int submit_draft(struct pp_pool *pool, struct pp_task *draft)
+static int submit_draft(struct pp_pool *pool, struct pp_draft *draft)
 {
-    int error = submit(pool, draft, true, draft->blocking, PP_NEVER);
-    pp_task_empty(draft); /* when it was refused */
+    int error = submit(pool, &draft->task, draft, draft->task.blocking, PP_NEVER);
+    pp_task_empty(&draft->task); /* when it was refused */
     return error;
 }
 
 int pp_pool_create_and_queue_task(pp_pool *pool, pp_callable callable,
                                   const pp_task_options *options, const char *format, ...)
 {
-    struct pp_task draft;
-    va_list        arguments;
-    int            error = pp_pool_check(pool);
+    struct pp_draft draft;
+    va_list         arguments;
+    int             error = pp_pool_check(pool);
     if (error < 0)
         return error;
     va_start(arguments, format);
-    error = pp_task_make_args(&draft, &callable, options, format, &arguments);
+    error = pp_draft_make_args(&draft, &callable, options, format, &arguments);
     va_end(arguments);
     return error < 0 ? error : submit_draft(pool, &draft);
 }
@@ -246,10 +247,10 @@ int pp_pool_create_and_queue_task(pp_pool *pool, pp_callable callable,
 int pp_pool_create_and_queue_bytes(pp_pool *pool, pp_callable callable,
                                    const pp_task_options *options, const void *data, size_t size)
 {
-    struct pp_task draft;
-    int            error = pp_pool_check(pool);
+    struct pp_draft draft;
+    int             error = pp_pool_check(pool);
     if (error < 0)
         return error;
-    error = pp_task_make_bytes(&draft, &callable, options, data, size);
+    error = pp_draft_make_bytes(&draft, &callable, options, data, size);
     return error < 0 ? error : submit_draft(pool, &draft);
 }

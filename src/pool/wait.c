@@ -103,18 +103,47 @@ static bool ended(const struct pp_task *task)
     return pp_task_place(task) == PP_PLACE_ENDED;
 }
 
+static void join(struct pp_task *task, struct pp_waiter_link *link)
+{
+    link->next = task->waiters;
+    link->place = &task->waiters;
+    if (link->next != NULL)
+        link->next->place = &link->next;
+    task->waiters = link;
+}
+
+static void leave(struct pp_waiter_link *link)
+{
+    if (link->place == NULL)
+        return; /* the task has ended, or had before */
+    *link->place = link->next;
+    if (link->next != NULL)
+        link->next->place = link->place;
+    link->place = NULL;
+}
+
+void pp_pool_wake_waiters(struct pp_task *task)
+{
+    while (task->waiters != NULL) {
+        struct pp_waiter *waiter = task->waiters->waiter;
+        leave(task->waiters);
+        /* the waiter may leave as soon as it reads this: nothing of it is read afterwards */
+        atomic_store_explicit(&waiter->word, 1, memory_order_release);
+        pp_futex_wake(&waiter->word, false);
+    }
+}
+
 static void enlist(struct pp_task *task, struct pp_waiter_link *link, struct pp_waiter *waiter)
 {
     struct pp_pool *pool = pp_task_pool(task);
-    link->waiter = waiter;
-    pp_list_init(&link->link);
+    *link = (struct pp_waiter_link){.waiter = waiter};
     pp_pool_lock(pool);
     pp_pool_watch(pool);
     pp_pool_collect(pool);
     if (ended(task))
         atomic_store_explicit(&waiter->word, 1, memory_order_relaxed);
     else
-        pp_list_append(&task->waiters, &link->link);
+        join(task, link);
     pp_pool_unlock(pool);
 }
 
@@ -122,7 +151,7 @@ static void delist(struct pp_task *task, struct pp_waiter_link *link)
 {
     struct pp_pool *pool = pp_task_pool(task);
     pp_pool_lock(pool);
-    pp_list_remove(&link->link);
+    leave(link);
     pp_pool_unwatch(pool);
     pp_pool_unlock(pool);
 }

@@ -1,5 +1,5 @@
 /*
- * spares.c - memory of tasks and outcomes is used again.
+ * spares.c - memory of tasks, of what is uncommon in them, and of outcomes is used again.
  *
  * Invariants
  *   - A spare task holds nothing: no payload, no buffer, no outcome, no reference of its pool.  Nor
@@ -22,18 +22,58 @@ static struct pp_task *take_task(struct pp_spares *spares)
     return PP_CONTAINER(link, struct pp_task, link);
 }
 
-struct pp_task *pp_spares_settle(struct pp_spares *spares, struct pp_task *draft)
+static void keep_task(struct pp_spares *spares, struct pp_task *task)
 {
-    struct pp_task *task = take_task(spares);
+    if (spares->task_count == SPARES) {
+        free(task);
+        return;
+    }
+    task->link.next = spares->tasks;
+    spares->tasks = &task->link;
+    spares->task_count++;
+}
+
+static struct pp_uncommon *take_uncommon(struct pp_spares *spares)
+{
+    struct pp_uncommon *uncommon = spares->uncommon;
+    if (uncommon == NULL)
+        return malloc(sizeof *uncommon);
+    spares->uncommon = uncommon->next;
+    spares->uncommon_count--;
+    return uncommon;
+}
+
+static void keep_uncommon(struct pp_spares *spares, struct pp_uncommon *uncommon)
+{
+    if (uncommon == NULL)
+        return;
+    if (spares->uncommon_count == SPARES) {
+        free(uncommon);
+        return;
+    }
+    uncommon->next = spares->uncommon;
+    spares->uncommon = uncommon;
+    spares->uncommon_count++;
+}
+
+struct pp_task *pp_spares_settle(struct pp_spares *spares, struct pp_draft *draft)
+{
+    bool                is_common = draft->task.uncommon == NULL;
+    struct pp_task     *task = take_task(spares);
+    struct pp_uncommon *uncommon = task != NULL && !is_common ? take_uncommon(spares) : NULL;
     if (task == NULL)
         return NULL;
-    *task = *draft;
-    pp_list_init(&task->waiters);
-    if (draft->payload == draft->small)
-        task->payload = task->small;
-    draft->payload = NULL;
-    draft->payload_fd = -1;
-    draft->buffers = (struct pp_buffer_list){0};
+    if (uncommon == NULL && !is_common) {
+        keep_task(spares, task);
+        return NULL;
+    }
+    *task = draft->task;
+    task->uncommon = uncommon;
+    if (uncommon != NULL) {
+        *uncommon = draft->uncommon;
+        uncommon->task = task;
+    }
+    draft->task = (struct pp_task){0};
     return task;
 }
 
@@ -68,18 +108,14 @@ void pp_spares_keep(struct pp_spares *spares, struct pp_task *task)
 {
     struct pp_home    *home = task->holds_home ? task->home : NULL;
     struct pp_outcome *outcome = task->outcome;
+    keep_uncommon(spares, task->uncommon);
     if (outcome != NULL && spares->outcome_count < SPARES) {
         outcome->next = spares->outcomes;
         spares->outcomes = outcome;
         spares->outcome_count++;
     } else
         pp_outcome_free(outcome);
-    if (spares->task_count < SPARES) {
-        task->link.next = spares->tasks;
-        spares->tasks = &task->link;
-        spares->task_count++;
-    } else
-        free(task);
+    keep_task(spares, task);
     if (home != NULL)
         pp_home_unref(home);
 }
@@ -89,6 +125,8 @@ void pp_spares_free(struct pp_spares *spares)
     struct pp_outcome *outcome = NULL;
     while (spares->tasks != NULL)
         free(take_task(spares));
+    while (spares->uncommon != NULL)
+        free(take_uncommon(spares));
     while ((outcome = pp_spares_outcome(spares)) != NULL)
         pp_outcome_free(outcome);
 }

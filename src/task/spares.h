@@ -10,15 +10,17 @@
 #include "task/task.h"
 
 struct pp_spares {
-    struct pp_list    *tasks; /* by `next` of their links */
-    struct pp_outcome *outcomes;
-    unsigned           task_count;
-    unsigned           outcome_count;
+    struct pp_list     *tasks; /* by `next` of their links */
+    struct pp_uncommon *uncommon;
+    struct pp_outcome  *outcomes;
+    unsigned            task_count;
+    unsigned            uncommon_count;
+    unsigned            outcome_count;
 };
 
 /* The task that was made in `draft`, in memory of its own: a spare one's, or new.  The draft is empty
  * afterwards.  NULL: no memory, nothing is changed. */
-struct pp_task *pp_spares_settle(struct pp_spares *spares, struct pp_task *draft);
+struct pp_task *pp_spares_settle(struct pp_spares *spares, struct pp_draft *draft);
 
 /* A spare outcome, or NULL. */
 struct pp_outcome *pp_spares_outcome(struct pp_spares *spares);

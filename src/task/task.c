@@ -4,23 +4,21 @@
  * Invariants
  *   - A task moves by pp_task_step alone, and the table has no way out of ENDED: that is the latch
  *     behind "exactly one outcome".
- *   - The payload is written once, at creation, and never changes: a further attempt sends the same
- *     bytes.
+ *   - What is uncommon in a task has memory of its own, of the draft or of malloc, from the moment
+ *     that something in it is needed until the task's own memory goes.
  */
 #include "task/task.h"
 
 #include "base/clock.h"
 #include "base/descriptor.h"
-#include "base/interrupt.h"
 #include "base/sized.h"
-#include "shm/memory.h"
 #include "task/callable.h"
+#include "task/payload.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define NO (-1)
 
@@ -50,6 +48,21 @@ enum pp_place pp_task_place(const struct pp_task *task)
     return (enum pp_place)atomic_load_explicit(&task->place, memory_order_acquire);
 }
 
+/* --------------------------------------------------------------------- uncommon */
+
+int pp_task_need_uncommon(struct pp_task *task, struct pp_uncommon *room)
+{
+    if (task->uncommon != NULL)
+        return 0;
+    if (room == NULL)
+        room = malloc(sizeof *room);
+    if (room == NULL)
+        return -ENOMEM;
+    *room = (struct pp_uncommon){.task = task, .payload_fd = -1};
+    task->uncommon = room;
+    return 0;
+}
+
 /* ---------------------------------------------------------------------- options */
 
 static bool limit_valid(double seconds)
@@ -57,7 +70,8 @@ static bool limit_valid(double seconds)
     return isfinite(seconds) && seconds >= 0;
 }
 
-static int apply_options(struct pp_task *task, const pp_task_options *given)
+static int apply_options(struct pp_task *task, struct pp_uncommon *room,
+                         const pp_task_options *given)
 {
     pp_task_options options = PP_TASK_OPTIONS_INIT;
     int             error = given != NULL ? pp_sized_copy(&options, sizeof options, given) : 0;
@@ -72,10 +86,15 @@ static int apply_options(struct pp_task *task, const pp_task_options *given)
     task->userdata = options.userdata;
     task->use_pool_callbacks = options.use_pool_callbacks;
     task->blocking = options.blocking;
-    task->timeout = pp_duration_ns(options.timeout);
     task->priority = options.priority;
-    task->max_retries = options.max_retries;
-    task->retry_delay = pp_duration_ns(options.retry_delay);
+    if (options.timeout == 0 && options.max_retries == 0)
+        return 0;
+    error = pp_task_need_uncommon(task, room);
+    if (error < 0)
+        return error;
+    task->uncommon->timeout = pp_duration_ns(options.timeout);
+    task->uncommon->max_retries = options.max_retries;
+    task->uncommon->retry_delay = pp_duration_ns(options.retry_delay);
     return 0;
 }
 
@@ -87,140 +106,54 @@ static int64_t soft_timeout_of(const pp_task_options *options)
     return pp_duration_ns(options->soft_timeout);
 }
 
-/* ---------------------------------------------------------------------- payload */
-
-/* The parts of a payload, in order; the empty ones take no room. */
-struct parts {
-    struct pp_extra   extra;
-    bool              has_extra;
-    struct pp_shipped shipped;
-    const void       *arguments;
-    size_t            arguments_size;
-};
-
-/* Where they go: memory, a memfd, or neither, to learn the size. */
-struct place {
-    unsigned char *memory;
-    int            fd;
-    int            error;
-};
-
-static void put(struct place *place, size_t at, const void *data, size_t size)
-{
-    if (size == 0 || place->error < 0)
-        return;
-    if (place->memory != NULL)
-        memcpy(place->memory + at, data, size);
-    else if (place->fd >= 0)
-        place->error = pp_memory_write(place->fd, at, data, size);
-}
-
-/* Lay the parts out: the size of the whole. */
-static size_t lay_out(const struct parts *parts, struct place *into)
-{
-    const struct pp_target *target = &parts->shipped.target;
-    size_t                  at = 0;
-    if (parts->has_extra) {
-        put(into, at, &parts->extra, sizeof parts->extra);
-        at += sizeof parts->extra;
-    }
-    if (target->name_size > 0) {
-        put(into, at, parts->shipped.name, target->name_size);
-        at = pp_payload_align(at + target->name_size);
-    }
-    if (target->captured_size > 0) {
-        put(into, at, parts->shipped.captured, target->captured_size);
-        at = pp_payload_align(at + target->captured_size);
-    }
-    put(into, at, parts->arguments, parts->arguments_size);
-    return at + parts->arguments_size;
-}
-
-static int lay_out_in_memfd(const struct parts *parts, size_t size)
-{
-    int fd = pp_memory_create("procpool arguments", size);
-    if (fd < 0)
-        return fd;
-    struct place into = {.fd = fd};
-    (void)lay_out(parts, &into); /* the pages are there, zeroed: padding is written by nobody */
-    int error = into.error;
-    if (error == 0)
-        error = pp_memory_seal_contents(fd);
-    if (error < 0)
-        pp_close(&fd);
-    return error < 0 ? error : fd;
-}
-
-static void free_payload(struct pp_task *task)
-{
-    if (task->payload != task->small)
-        free(task->payload);
-    task->payload = NULL;
-    task->payload_size = 0;
-    pp_close(&task->payload_fd);
-}
-
-/* Replace the payload; on failure the earlier one stands.  Padding is zeroed: no byte of the host's
- * memory is sent by accident. */
-static int set_payload(struct pp_task *task, const struct parts *parts)
-{
-    struct place   into = {.fd = -1};
-    size_t         size = lay_out(parts, &into);
-    unsigned char *memory = NULL;
-    int            fd = -1;
-    if (size > (size_t)PP_ARENA_GRANULES * PP_GRANULE) {
-        fd = lay_out_in_memfd(parts, size);
-        if (fd < 0)
-            return fd;
-    } else if (size > sizeof task->small) {
-        memory = calloc(1, size);
-        if (memory == NULL)
-            return -ENOMEM;
-        into.memory = memory;
-        (void)lay_out(parts, &into);
-    }
-    free_payload(task);
-    task->flags &= (uint16_t) ~(PP_REQUEST_MAPPED | PP_REQUEST_DESCRIPTORS);
-    if (fd >= 0)
-        task->flags |= PP_REQUEST_MAPPED | PP_REQUEST_DESCRIPTORS;
-    if (fd < 0 && memory == NULL) {
-        memory = task->small;
-        memset(memory, 0, sizeof task->small);
-        into.memory = memory;
-        (void)lay_out(parts, &into);
-    }
-    task->payload = memory;
-    task->payload_fd = fd;
-    task->payload_size = size;
-    return 0;
-}
-
 /* --------------------------------------------------------------------- creation */
 
 static void task_begin(struct pp_task *task)
 {
-    *task = (struct pp_task){.payload_fd = -1};
+    *task = (struct pp_task){0};
     atomic_init(&task->references, 1);
     atomic_init(&task->place, PP_PLACE_NEW);
-    pp_list_init(&task->waiters);
 }
 
 void pp_task_empty(struct pp_task *task)
 {
     pp_outcome_free(task->outcome);
     task->outcome = NULL;
-    free_payload(task);
-    pp_buffer_list_free(&task->buffers);
+    pp_payload_free(task);
+    if (task->uncommon != NULL)
+        pp_buffer_list_free(&task->uncommon->buffers);
+}
+
+static void free_task(struct pp_task *task)
+{
+    pp_task_empty(task);
+    free(task->uncommon);
+    free(task);
+}
+
+/* The buffers become the task's. */
+static int hold_buffers(struct pp_task *task, struct pp_uncommon *room,
+                        struct pp_buffer_list *buffers)
+{
+    if (buffers == NULL || buffers->count == 0)
+        return 0;
+    int error = pp_task_need_uncommon(task, room);
+    if (error < 0)
+        return error;
+    task->uncommon->buffers = *buffers;
+    *buffers = (struct pp_buffer_list){0};
+    task->flags |= PP_REQUEST_DESCRIPTORS;
+    return 0;
 }
 
 /* What every way of making one has in common: callable, options, payload. */
-static int make(struct pp_task *task, const pp_callable *callable, const pp_task_options *options,
-                struct parts *parts, uint16_t flags, struct pp_buffer_list *buffers)
+static int make(struct pp_task *task, struct pp_uncommon *room, const pp_callable *callable,
+                const pp_task_options *options, struct pp_parts *parts, uint16_t flags,
+                struct pp_buffer_list *buffers)
 {
     int64_t soft_timeout = soft_timeout_of(options);
-    task_begin(task);
     task->flags = flags;
-    int error = apply_options(task, options);
+    int error = apply_options(task, room, options);
     if (error == 0)
         error = pp_callable_describe(&parts->shipped, callable);
     if (error == 0 && buffers != NULL && buffers->count + 1 > PP_MAX_DESCRIPTORS)
@@ -232,49 +165,56 @@ static int make(struct pp_task *task, const pp_callable *callable, const pp_task
     }
     if (error == 0) {
         task->target = parts->shipped.target;
-        error = set_payload(task, parts);
+        error = pp_payload_set(task, room, parts);
     }
-    if (error == 0 && buffers != NULL && buffers->count > 0) {
-        task->buffers = *buffers;
-        *buffers = (struct pp_buffer_list){0};
-        task->flags |= PP_REQUEST_DESCRIPTORS;
-    }
+    if (error == 0)
+        error = hold_buffers(task, room, buffers);
+    if (error < 0)
+        pp_task_empty(task);
     return error;
 }
 
-int pp_task_make_args(struct pp_task *task, const pp_callable *callable,
-                      const pp_task_options *options, const char *format, va_list *arguments)
+static int make_of_args(struct pp_task *task, struct pp_uncommon *room, const pp_callable *callable,
+                        const pp_task_options *options, const char *format, va_list *arguments)
 {
     enum { USUAL = 256 }; /* bytes of arguments that need no memory while they are packed */
-    unsigned char         room[USUAL];
-    struct pp_bytes       packed = pp_bytes_in(room, sizeof room);
+    unsigned char         packing[USUAL];
+    struct pp_bytes       packed = pp_bytes_in(packing, sizeof packing);
     struct pp_buffer_list buffers = {0};
-    struct parts          parts = {0};
+    struct pp_parts       parts = {0};
     int                   error = 0;
+    task_begin(task);
     if (format != NULL && format[strspn(format, " \t\n\r")] != '\0')
         error = pp_pack_arguments(&packed, &buffers, format, arguments);
     parts.arguments = packed.data;
     parts.arguments_size = packed.size;
     if (error == 0)
-        error = make(task, callable, options, &parts, 0, &buffers);
+        error = make(task, room, callable, options, &parts, 0, &buffers);
     pp_buffer_list_free(&buffers);
     pp_bytes_free(&packed);
     return error;
 }
 
-int pp_task_make_bytes(struct pp_task *task, const pp_callable *callable,
-                       const pp_task_options *options, const void *data, size_t size)
+int pp_draft_make_args(struct pp_draft *draft, const pp_callable *callable,
+                       const pp_task_options *options, const char *format, va_list *arguments)
 {
-    struct parts parts = {.arguments = data, .arguments_size = size};
+    return make_of_args(&draft->task, &draft->uncommon, callable, options, format, arguments);
+}
+
+int pp_draft_make_bytes(struct pp_draft *draft, const pp_callable *callable,
+                        const pp_task_options *options, const void *data, size_t size)
+{
+    struct pp_parts parts = {.arguments = data, .arguments_size = size};
+    task_begin(&draft->task);
     if (data == NULL && size > 0)
         return -EINVAL;
-    return make(task, callable, options, &parts, PP_REQUEST_BYTES, NULL);
+    return make(&draft->task, &draft->uncommon, callable, options, &parts, PP_REQUEST_BYTES, NULL);
 }
 
 static int hand_over(pp_task **task, struct pp_task *made, int error)
 {
     if (error < 0)
-        free(made);
+        free_task(made);
     else
         *task = made;
     return error;
@@ -283,7 +223,7 @@ static int hand_over(pp_task **task, struct pp_task *made, int error)
 int pp_task_create_items(pp_task **task, const pp_callable *callable,
                          const struct pp_map_items *items)
 {
-    struct parts parts = {
+    struct pp_parts parts = {
         .extra = {.item_size = items->item_size, .out_size = items->out_size},
         .has_extra = true,
         .arguments = items->items,
@@ -292,7 +232,8 @@ int pp_task_create_items(pp_task **task, const pp_callable *callable,
     struct pp_task *made = malloc(sizeof *made);
     if (made == NULL)
         return -ENOMEM;
-    int error = make(made, callable, NULL, &parts,
+    task_begin(made);
+    int error = make(made, NULL, callable, NULL, &parts,
                      PP_REQUEST_BYTES | PP_REQUEST_MAP | PP_REQUEST_EXTRA, NULL);
     return hand_over(task, made, error);
 }
@@ -307,55 +248,9 @@ int pp_task_create(pp_task **task, pp_callable callable, const pp_task_options *
     if (made == NULL)
         return -ENOMEM;
     va_start(arguments, format);
-    int error = pp_task_make_args(made, &callable, options, format, &arguments);
+    int error = make_of_args(made, NULL, &callable, options, format, &arguments);
     va_end(arguments);
     return hand_over(task, made, error);
-}
-
-/* Bytes of the payload that stand before the arguments. */
-static size_t size_of_head(const struct pp_task *task)
-{
-    size_t at = (task->flags & PP_REQUEST_EXTRA) != 0 ? sizeof(struct pp_extra) : 0;
-    if (task->target.name_size > 0)
-        at = pp_payload_align(at + task->target.name_size);
-    if (task->target.captured_size > 0)
-        at = pp_payload_align(at + task->target.captured_size);
-    return at < task->payload_size ? at : task->payload_size;
-}
-
-static int copy_head(const struct pp_task *task, unsigned char *head, size_t size)
-{
-    if (task->payload != NULL) {
-        memcpy(head, task->payload, size);
-        return 0;
-    }
-    unsigned times = 0;
-    for (size_t at = 0; at < size;) {
-        ssize_t got = pread(task->payload_fd, head + at, size - at, (off_t)at);
-        if (got < 0 && !pp_interrupted(got, &times))
-            return -errno;
-        at += got > 0 ? (size_t)got : 0;
-    }
-    return 0;
-}
-
-/* Other arguments behind the head that was laid out at creation. */
-static int replace_arguments(struct pp_task *task, unsigned char *head, const void *data,
-                             size_t size)
-{
-    struct parts parts = {.arguments = data, .arguments_size = size};
-    size_t       at = 0;
-    if ((task->flags & PP_REQUEST_EXTRA) != 0) {
-        memcpy(&parts.extra, head, sizeof parts.extra);
-        parts.has_extra = true;
-        at = sizeof parts.extra;
-    }
-    parts.shipped.target = task->target;
-    parts.shipped.name = (const char *)head + at;
-    if (task->target.name_size > 0)
-        at = pp_payload_align(at + task->target.name_size);
-    parts.shipped.captured = head + at;
-    return set_payload(task, &parts);
 }
 
 int pp_task_set_bytes(pp_task *task, const void *data, size_t size)
@@ -364,19 +259,13 @@ int pp_task_set_bytes(pp_task *task, const void *data, size_t size)
         return -EINVAL;
     if (pp_task_place(task) != PP_PLACE_NEW)
         return -EALREADY;
-    size_t         head_size = size_of_head(task);
-    unsigned char *head = malloc(head_size + 1);
-    if (head == NULL)
-        return -ENOMEM;
-    int error = copy_head(task, head, head_size);
-    if (error == 0)
-        error = replace_arguments(task, head, data, size);
-    if (error == 0) {
-        task->flags |= PP_REQUEST_BYTES;
-        pp_buffer_list_free(&task->buffers);
-    }
-    free(head);
-    return error;
+    int error = pp_payload_replace_arguments(task, data, size);
+    if (error < 0)
+        return error;
+    task->flags |= PP_REQUEST_BYTES;
+    if (task->uncommon != NULL)
+        pp_buffer_list_free(&task->uncommon->buffers);
+    return 0;
 }
 
 /* ------------------------------------------------------------------- references */
@@ -415,8 +304,7 @@ void pp_task_unref(pp_task *task)
     if (atomic_fetch_sub_explicit(&task->references, 1, memory_order_acq_rel) != 1)
         return;
     struct pp_home *home = task->holds_home ? task->home : NULL;
-    pp_task_empty(task);
-    free(task);
+    free_task(task);
     if (home != NULL)
         pp_home_unref(home);
 }
@@ -429,13 +317,15 @@ int pp_task_set_timeout(pp_task *task, double timeout)
         return -EINVAL;
     if (pp_task_place(task) != PP_PLACE_NEW)
         return -EALREADY;
-    task->timeout = pp_duration_ns(timeout);
-    return 0;
+    int error = timeout > 0 ? pp_task_need_uncommon(task, NULL) : 0;
+    if (error == 0 && task->uncommon != NULL)
+        task->uncommon->timeout = pp_duration_ns(timeout);
+    return error;
 }
 
 double pp_task_timeout(const pp_task *task)
 {
-    return task != NULL ? pp_seconds(task->timeout) : 0;
+    return task != NULL ? pp_seconds(pp_task_limit(task)) : 0;
 }
 
 uint64_t pp_task_id(const pp_task *task)

@@ -48,50 +48,101 @@ struct pp_home {
 void pp_home_ref(struct pp_home *home);
 void pp_home_unref(struct pp_home *home);
 
-enum { PP_TASK_SMALL = 32 }; /* bytes of a payload that need no memory of their own */
+struct pp_task;
+struct pp_waiter_link;
 
-struct pp_task {
-    struct pp_list        link; /* pending, delayed or ended: one list at a time */
-    struct pp_home       *home; /* of the pool that accepted it                  */
-    atomic_uint           references;
-    _Atomic unsigned char place;   /* enum pp_place */
-    atomic_bool           claimed; /* by the pool that accepts it: two may be asked at once */
-    bool                  use_pool_callbacks;
-    bool                  blocking;
-    bool                  timed;      /* counted among those that may need a timer */
-    bool                  no_retry;   /* it was cancelled */
-    bool                  holds_home; /* has a reference of it */
-    uint16_t              flags;      /* enum pp_request_flags */
-    uint64_t              id;
-    uint64_t              order; /* of acceptance: FIFO among equals */
-    int                   priority;
-    unsigned              max_retries;
-    unsigned              attempts; /* begun so far */
-    pp_result_fn         *callback;
-    pp_exception_fn      *exception_callback;
-    void                 *userdata;
+/* What only some tasks have: a time limit, further attempts, buffers, a payload in a memfd. */
+struct pp_uncommon {
+    struct pp_task       *task;
+    struct pp_uncommon   *next;    /* while it is spare */
     int64_t               timeout; /* ns; 0: none */
     int64_t               retry_delay;
-    struct pp_timer       timer; /* time limit while SENT, next attempt while DELAYED */
-    struct pp_list        waiters;
-
-    struct pp_target      target;
-    uint64_t              payload_size;
-    unsigned char        *payload;    /* or `small`, or NULL when it is in a memfd */
-    int                   payload_fd; /* or -1 */
+    unsigned              max_retries;
+    int                   payload_fd;   /* or -1 */
+    uint64_t              payload_size; /* of what is in it */
     struct pp_buffer_list buffers;
-
-    struct pp_worker  *worker; /* while SENT */
-    uint64_t           ticket;
-    int64_t            sent_at;    /* when it has a time limit */
-    int64_t            begun_at;   /* latched when a deadline was first looked at; 0: not yet */
-    pid_t              worker_pid; /* of the last attempt */
-    int64_t            queued_at;
-    int64_t            queue_wait;
-    int64_t            run_time; /* of the last attempt */
-    struct pp_outcome *outcome;
-    _Alignas(8) unsigned char small[PP_TASK_SMALL];
+    struct pp_timer       timer;    /* time limit while SENT, next attempt while DELAYED */
+    int64_t               sent_at;  /* when it has a time limit */
+    int64_t               begun_at; /* latched when a deadline was first looked at; 0: not yet */
 };
+
+enum { PP_TASK_SMALL = 24 }; /* bytes of a payload that need no memory of their own */
+
+/* A million of them may wait: the order of the fields leaves no gaps. */
+struct pp_task {
+    struct pp_list         link; /* pending, delayed or ended: one list at a time */
+    struct pp_home        *home; /* of the pool that accepted it                  */
+    atomic_uint            references;
+    int                    priority;
+    unsigned               attempts;     /* begun so far */
+    pid_t                  worker_pid;   /* of the last attempt */
+    uint32_t               payload_size; /* of what is here; 0 when it is in a memfd */
+    uint16_t               flags;        /* enum pp_request_flags */
+    _Atomic unsigned char  place;        /* enum pp_place */
+    atomic_bool            claimed;      /* by the pool that accepts it: two may be asked at once */
+    bool                   use_pool_callbacks;
+    bool                   blocking;
+    bool                   timed;      /* counted among those that may need a timer */
+    bool                   no_retry;   /* it was cancelled */
+    bool                   holds_home; /* has a reference of it */
+    uint64_t               id;
+    uint64_t               order; /* of acceptance: FIFO among equals */
+    pp_result_fn          *callback;
+    pp_exception_fn       *exception_callback;
+    void                  *userdata;
+    struct pp_uncommon    *uncommon; /* or NULL */
+    struct pp_waiter_link *waiters;
+    struct pp_target       target;
+    union {
+        unsigned char  small[PP_TASK_SMALL]; /* up to that many bytes of payload */
+        unsigned char *large;                /* more of them */
+    };
+    union {
+        struct { /* while SENT */
+            struct pp_worker *worker;
+            uint64_t          ticket;
+        };
+        struct { /* of the last attempt, or 0; otherwise */
+            int64_t queue_wait;
+            int64_t run_time;
+        };
+    };
+    int64_t            queued_at;
+    struct pp_outcome *outcome;
+};
+
+/* With what malloc adds, 192: one that waits costs no more than three lines. */
+_Static_assert(sizeof(struct pp_task) == 184, "a waiting task is small");
+
+/* A task on the stack of its maker, which the pool moves into memory of its own. */
+struct pp_draft {
+    struct pp_task     task;
+    struct pp_uncommon uncommon;
+};
+
+static inline int64_t pp_task_limit(const struct pp_task *task)
+{
+    return task->uncommon != NULL ? task->uncommon->timeout : 0;
+}
+
+static inline unsigned pp_task_retries(const struct pp_task *task)
+{
+    return task->uncommon != NULL ? task->uncommon->max_retries : 0;
+}
+
+/* The payload, or NULL when it is in a memfd; and its size in either case. */
+static inline const unsigned char *pp_task_payload(const struct pp_task *task)
+{
+    if ((task->flags & PP_REQUEST_MAPPED) != 0)
+        return NULL;
+    return task->payload_size <= PP_TASK_SMALL ? task->small : task->large;
+}
+
+static inline uint64_t pp_task_payload_size(const struct pp_task *task)
+{
+    bool mapped = (task->flags & PP_REQUEST_MAPPED) != 0;
+    return mapped ? task->uncommon->payload_size : task->payload_size;
+}
 
 /* Move it, if the table allows: the new place, or -EINVAL. */
 int pp_task_step(struct pp_task *task, enum pp_event event);
@@ -109,13 +160,17 @@ struct pp_map_items {
 /* From now on the memory of its pool lives as long as the task.  By an owner, in a pool that lives. */
 void pp_task_hold_home(struct pp_task *task);
 
-/* Make a task in memory of the caller, who gives back by pp_task_empty what it came to hold; a failed
- * call leaves it empty. */
-int pp_task_make_args(struct pp_task *task, const pp_callable *callable,
-                      const pp_task_options *options, const char *format, va_list *arguments);
-int pp_task_make_bytes(struct pp_task *task, const pp_callable *callable,
-                       const pp_task_options *options, const void *data, size_t size);
-/* All but the memory of the task itself, and its reference of a pool. */
+/* Have what is uncommon, in that memory or, when it is NULL, in new: 0 or -ENOMEM. */
+int pp_task_need_uncommon(struct pp_task *task, struct pp_uncommon *room);
+
+/* Make a draft, whose owner gives back by pp_task_empty what it came to hold; a failed call leaves it
+ * empty. */
+int pp_draft_make_args(struct pp_draft *draft, const pp_callable *callable,
+                       const pp_task_options *options, const char *format, va_list *arguments);
+int pp_draft_make_bytes(struct pp_draft *draft, const pp_callable *callable,
+                        const pp_task_options *options, const void *data, size_t size);
+/* Give back all that it holds, but the memory of the task and of what is uncommon in it, and its
+ * reference of a pool. */
 void pp_task_empty(struct pp_task *task);
 
 int pp_task_create_items(pp_task **task, const pp_callable *callable,

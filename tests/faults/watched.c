@@ -76,7 +76,7 @@ struct watched *queue_bytes(pp_pool *pool, pp_function *function, size_t size)
 /* One of which nobody but the pool knows: its callbacks tell. */
 void queue_unseen(pp_pool *pool)
 {
-    pp_task_options options = with(0, 0);
+    pp_task_options options = with(WAIT, 0); /* that needs more memory than the task's */
     struct watched *watched = enter("unseen", &options);
     watched->accepted =
         good(pp_pool_create_and_queue_task(pool, PP_FUNCTION(square), &options, "i", 3),

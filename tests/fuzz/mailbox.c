@@ -241,7 +241,7 @@ static void end(struct scene *scene, int status)
     for (unsigned i = 0; i < scene->count; i++) {
         struct pp_task *task = scene->tasks[i];
         CHECK(pp_task_place(task) != PP_PLACE_SENT);
-        CHECK(task->attempts <= task->max_retries + 1);
+        CHECK(task->attempts <= pp_task_retries(task) + 1);
         if (pp_task_place(task) != PP_PLACE_ENDED)
             cancel(pool, task);
         CHECK(task->outcome != NULL);
