@@ -70,15 +70,22 @@ struct pp_debuginfo {
 
 static bool load(struct libdw *libdw)
 {
+    static const char *const names[] = {
+#define NAME(name) #name,
+        FUNCTIONS(NAME)
+#undef NAME
+    };
+    _Static_assert(sizeof *libdw == sizeof names / sizeof *names * sizeof(void *),
+                   "a pointer each");
     void *handle = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
     if (handle == NULL)
         return false;
-#define FIND(name)                                               \
-    libdw->name = (__typeof__(libdw->name))dlsym(handle, #name); \
-    if (libdw->name == NULL)                                     \
-        return false;
-    FUNCTIONS(FIND)
-#undef FIND
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        void *function = dlsym(handle, names[i]);
+        if (function == NULL)
+            return false;
+        memcpy((unsigned char *)libdw + i * sizeof function, &function, sizeof function);
+    }
     return true;
 }
 

@@ -22,7 +22,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -46,7 +45,8 @@ static void die_of(int signal)
     sigemptyset(&set);
     sigaddset(&set, signal);
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-    (void)syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal);
+    if (tgkill(getpid(), gettid(), signal) < 0)
+        (void)kill(getpid(), signal); /* to any thread */
 }
 
 static bool is_limit(int signal, const siginfo_t *info)
