@@ -191,7 +191,7 @@ _Static_assert(offsetof(struct pp_tray, requests) == PP_CACHE_LINE, "the tray's 
 _Static_assert(offsetof(struct pp_box, results) == PP_CACHE_LINE, "the box's control line");
 _Static_assert(offsetof(struct pp_ledger, kept) == PP_CACHE_LINE, "the ledger's first line");
 /* The last words fill what the third page had left: a worker has not a page more for them. */
-_Static_assert(sizeof(struct pp_ledger) == 3 * 4096, "the ledger is three small pages");
+_Static_assert(sizeof(struct pp_ledger) == 12288, "the ledger is three small pages");
 
 /* Where the ledger lies in the box's memfd; `page` is the size of one. */
 static inline size_t pp_ledger_offset(size_t page)

@@ -48,7 +48,7 @@ enum { MODULES = 32 }; /* of one backtrace; frames of more are not looked up */
     F(dwfl_report_offline)
 
 struct libdw {
-#define MEMBER(name) __typeof__(name) *name;
+#define MEMBER(name) __typeof__(&(name)) name;
     FUNCTIONS(MEMBER)
 #undef MEMBER
 };

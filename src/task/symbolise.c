@@ -137,6 +137,7 @@ char *pp_symbolise(const char *text)
     struct writer out = {.info = pp_debuginfo_open()};
     if (out.info == NULL)
         return strdup(text);
+    bool cut = text[0] == '\0' || text[strlen(text) - 1] != '\n';
     append(&out, "", 0);
     while (*text != '\0') {
         size_t length = strcspn(text, "\n");
@@ -144,6 +145,8 @@ char *pp_symbolise(const char *text)
         text += length + (text[length] == '\n' ? 1 : 0);
     }
     pp_debuginfo_close(out.info);
+    if (cut && !out.failed && out.size > 0) /* the last line ends as it did */
+        out.text[out.size - 1] = '\0';
     if (!out.failed)
         return out.text;
     free(out.text);

@@ -77,10 +77,10 @@ static bool is_border(struct _Unwind_Context *context)
 static size_t write_offset(char *text, uintptr_t offset)
 {
     static const char digits[] = "0123456789abcdef";
-    size_t            used = 0;
+    static const char before[] = {'+', '0', 'x'};
+    size_t            used = sizeof before;
     int               shift = (int)sizeof offset * CHAR_BIT - 4;
-    memcpy(text, "+0x", 3);
-    used += 3;
+    memcpy(text, before, sizeof before);
     while (shift > 0 && offset >> shift == 0)
         shift -= 4;
     for (; shift >= 0; shift -= 4)

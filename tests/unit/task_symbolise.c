@@ -83,7 +83,8 @@ static void other_lines_stay_and_are_made_printable(void **state)
     assert_becomes("", "");
     assert_becomes("\n", "\n");
     assert_becomes("SIGSEGV at address 0x10\n", "SIGSEGV at address 0x10\n");
-    assert_becomes("no end", "no end\n");
+    assert_becomes("no end", "no end");
+    assert_becomes("/no/end+0x1", "#0 /no/end+0x1");
     assert_becomes("a\033[31m\rb\177\n", "a?[31m?b?\n");
     assert_becomes("/x+0x\n+0x1\n/x+0xyz\n/x+1\n", "/x+0x\n+0x1\n/x+0xyz\n/x+1\n");
     assert_becomes("/x+0x10000000000000000\n", "/x+0x10000000000000000\n");
