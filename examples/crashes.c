@@ -1,7 +1,7 @@
 /*
  * crashes.c - tasks that end badly, and what is told about each.  The pool goes on.
  *
- *     cc -rdynamic crashes.c $(pkg-config --cflags --libs procpool) && ./a.out
+ *     cc -g crashes.c $(pkg-config --cflags --libs procpool) && ./a.out
  */
 #include <procpool.h>
 
@@ -13,11 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Not static, linked with -rdynamic, and with work to do after raising: so the stack of the exception
- * can name it. */
-int find_root(pp_call *call);
-
-int find_root(pp_call *call)
+/* With work to do after raising: so it is on the stack then. */
+static int find_root(pp_call *call)
 {
     int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     int error = pp_call_raise(call, EDOM, "NegativeRoot", "no root of %d", -1);
@@ -36,6 +33,14 @@ static int wild_pointer(pp_call *call)
     volatile int *volatile nowhere = (volatile int *)8;
     (void)call;
     *nowhere = 1;
+    return 0;
+}
+
+static int endless_loop(pp_call *call)
+{
+    (void)call;
+    for (;;)
+        (void)pause();
     return 0;
 }
 
@@ -64,6 +69,17 @@ static void print_result(pp_task *task, const pp_value *result, void *name)
         printf("%s: %s\n", (const char *)name, text);
 }
 
+/* Where it was: a line for each function. */
+static void print_backtrace(const pp_error *error, const char *name)
+{
+    const char *line = pp_error_backtrace(error);
+    while (*line != '\0') {
+        int length = (int)strcspn(line, "\n");
+        printf("%s:     %.*s\n", name, length, line);
+        line += length + (line[length] == '\n' ? 1 : 0);
+    }
+}
+
 static void print_report(pp_task *task, const pp_error *error, void *name)
 {
     int status = pp_error_wait_status(error);
@@ -71,8 +87,7 @@ static void print_report(pp_task *task, const pp_error *error, void *name)
            pp_error_name(error), strerror(pp_error_errno(error)), pp_error_message(error));
     if (pp_error_state(error) == PP_WORKER_LOST && WIFSIGNALED(status))
         printf("%s: the signal was: %s\n", (const char *)name, strsignal(WTERMSIG(status)));
-    if (strstr(pp_error_backtrace(error), "find_root") != NULL)
-        printf("%s: the stack names find_root\n", (const char *)name);
+    print_backtrace(error, name);
 }
 
 static int queue(pp_pool *pool, char *name, pp_function *function)
@@ -81,14 +96,15 @@ static int queue(pp_pool *pool, char *name, pp_function *function)
     options.callback = print_result;
     options.exception_callback = print_report;
     options.userdata = name;
+    options.timeout = 1;
     return pp_pool_create_and_queue_task(pool, PP_FUNCTION(function), &options, NULL);
 }
 
 int main(void)
 {
-    static char     names[][16] = {"raise", "errno", "pointer", "abort", "exit", "works"};
-    pp_function    *functions[] = {find_root,        bare_errno, wild_pointer,
-                                   failed_assertion, leaves,     works};
+    static char     names[][16] = {"raise", "errno", "pointer", "abort", "exit", "loop", "works"};
+    pp_function    *functions[] = {find_root, bare_errno,   wild_pointer, failed_assertion,
+                                   leaves,    endless_loop, works};
     pp_pool        *pool = NULL;
     pp_pool_options options = PP_POOL_OPTIONS_INIT;
     options.min_size = 1;

@@ -184,6 +184,13 @@ static void keep(struct cmd_report *report, const struct cmd_job *job, const cha
     latch(report, report->log.error, report->log.name);
 }
 
+/* Of a function, what it was doing when it crashed or was stopped. */
+static const char *backtrace_of(const struct cmd_report *report, const struct cmd_job *job)
+{
+    bool broken_off = job->end == CMD_LOST || job->end == CMD_TIMED_OUT;
+    return broken_off && !report->is_command ? pp_error_backtrace(pp_task_error(job->task)) : "";
+}
+
 /* Show and keep a job, in its turn, and free it. */
 static void settle(struct cmd_report *report, struct cmd_job *job)
 {
@@ -196,7 +203,7 @@ static void settle(struct cmd_report *report, struct cmd_job *job)
         show_stream(report, job, CMD_ERR);
     }
     if (job->end != CMD_DONE && job->end != CMD_CANCELLED)
-        cmd_summary_note(&report->summary, job, reason);
+        cmd_summary_note(&report->summary, job, reason, backtrace_of(report, job));
     keep(report, job, reason);
     cmd_job_free(job);
 }

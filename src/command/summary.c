@@ -1,5 +1,5 @@
 /*
- * summary.c - which jobs failed, why, after how long, and the last that they said.
+ * summary.c - which jobs failed, why, after how long, where, and the last that they said.
  *
  * A bounded list: with many failures the first ones and their number are what helps; all of them
  * are in the job log.  Colour only where somebody sees it and did not ask for none.
@@ -37,7 +37,25 @@ static void put_tail(FILE *stream, const struct cmd_job *job)
     }
 }
 
-void cmd_summary_note(struct cmd_summary *summary, const struct cmd_job *job, const char *reason)
+/* The innermost function of a backtrace that is not the C library's. */
+static void put_place(FILE *stream, const char *backtrace)
+{
+    char        line[MAX_LINE];
+    const char *next = NULL;
+    for (const char *at = backtrace; *at != '\0'; at = next) {
+        size_t length = strcspn(at, "\n");
+        next = at + length + (at[length] == '\n' ? 1 : 0);
+        const char *words = memchr(at, ' ', length);
+        if (*at != '#' || words == NULL || memmem(at, length, "libc.so", 7) != NULL)
+            continue;
+        cmd_printable(line, sizeof line, words, length - (size_t)(words - at));
+        fprintf(stream, "\n    at%s", line);
+        return;
+    }
+}
+
+void cmd_summary_note(struct cmd_summary *summary, const struct cmd_job *job, const char *reason,
+                      const char *backtrace)
 {
     char   input[MAX_SHOWN_INPUT], why[CMD_MAX_REASON];
     size_t size = 0;
@@ -52,6 +70,7 @@ void cmd_summary_note(struct cmd_summary *summary, const struct cmd_job *job, co
     fprintf(stream, "%s: %s", input, why);
     if (job->ran > 0 && job->end != CMD_TIMED_OUT)
         fprintf(stream, " (%.2f s)", job->ran);
+    put_place(stream, backtrace);
     put_tail(stream, job);
     if (fclose(stream) != 0) {
         free(*text);

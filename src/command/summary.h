@@ -11,11 +11,13 @@
 enum { CMD_FAILURES_SHOWN = 20 };
 
 struct cmd_summary {
-    char    *failures[CMD_FAILURES_SHOWN]; /* a line each, and those of standard error below it */
+    char    *failures[CMD_FAILURES_SHOWN]; /* a line each, below it where and standard error */
     uint64_t count;
 };
 
-void cmd_summary_note(struct cmd_summary *summary, const struct cmd_job *job, const char *reason);
+/* `backtrace`: of what it was doing when it was broken off, or "". */
+void cmd_summary_note(struct cmd_summary *summary, const struct cmd_job *job, const char *reason,
+                      const char *backtrace);
 void cmd_summary_print(const struct cmd_summary *summary, struct cmd_sink *sink,
                        const struct cmd_counts *counts, uint64_t passed_over, double seconds);
 void cmd_summary_free(struct cmd_summary *summary);

@@ -9,6 +9,7 @@
  */
 #include "base/clock.h"
 #include "pool/pool.h"
+#include "supervise/death.h"
 
 #include <errno.h>
 
@@ -124,6 +125,21 @@ static void status_due(struct pp_pool *pool, struct pp_worker *worker)
     pp_pool_bury(pool, worker);
 }
 
+/* One that has begun to say where it is may finish.  Who only claims that gains a second. */
+static void answer_due(struct pp_pool *pool, struct pp_worker *worker)
+{
+    enum { FINISH_NS = 1000 * 1000 * 1000 };
+    if (worker->state != PP_WORKER_KILLED)
+        return;
+    if (!worker->answering && pp_worker_answers(worker)) {
+        worker->answering = true;
+        pp_pool_set_timer(pool, &worker->age, PP_TIMER_ANSWER,
+                          pp_deadline_after(pp_clock_now(), FINISH_NS));
+        return;
+    }
+    pp_pool_kill_asked(pool, worker);
+}
+
 static void spawn_due(struct pp_pool *pool)
 {
     pool->spawn_not_before = 0;
@@ -150,6 +166,9 @@ void pp_pool_due(struct pp_pool *pool, struct pp_timer *timer)
         break;
     case PP_TIMER_STATUS:
         status_due(pool, PP_CONTAINER(timer, struct pp_worker, age));
+        break;
+    case PP_TIMER_ANSWER:
+        answer_due(pool, PP_CONTAINER(timer, struct pp_worker, age));
         break;
     case PP_TIMER_SPAWN:
         spawn_due(pool);

@@ -36,6 +36,7 @@ enum pp_timer_kind {
     PP_TIMER_STALL,  /* something waits behind a slow task */
     PP_TIMER_AGE,    /* a worker is replaced              */
     PP_TIMER_STATUS, /* a dead worker's status is overdue, or a killed one's end; in `age` */
+    PP_TIMER_ANSWER, /* a worker that was asked where it is has not died of it; in `age` */
     PP_TIMER_SPAWN   /* the back-off of spawning is over  */
 };
 
@@ -232,6 +233,8 @@ void pp_pool_now_idle(struct pp_pool *pool, struct pp_worker *worker);
 void pp_pool_retire(struct pp_pool *pool, struct pp_worker *worker);
 void pp_pool_kill(struct pp_pool *pool, struct pp_worker *worker, enum pp_kill_reason reason,
                   uint64_t ticket);
+/* It was asked for its last words, and the time for that is over, or nobody waits for them. */
+void pp_pool_kill_asked(struct pp_pool *pool, struct pp_worker *worker);
 void pp_pool_look_at_phase(struct pp_pool *pool, struct pp_worker *worker);
 void pp_pool_worker_dead(struct pp_pool *pool, struct pp_worker *worker);
 void pp_pool_bury(struct pp_pool *pool, struct pp_worker *worker);

@@ -18,6 +18,7 @@
  */
 #include "base/clock.h"
 #include "pool/pool.h"
+#include "supervise/death.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -46,11 +47,13 @@ static void describe_death(const struct pp_worker *worker, char *text, size_t si
 static struct pp_outcome *lost_outcome(const struct pp_worker *worker, const struct pp_task *task)
 {
     char text[128];
+    char where[PP_DEATH_TEXT];
     bool reason_is_mine = worker->reason_ticket == task->ticket;
     if (worker->reason == PP_KILL_TIMEOUT && reason_is_mine) {
         snprintf(text, sizeof text, "the time limit of %g s passed",
                  pp_seconds(pp_task_limit(task)));
-        return pp_outcome_error(PP_TIMED_OUT, ETIME, "TimedOut", text, "", 0);
+        pp_worker_last_words(worker, task->ticket, where);
+        return pp_outcome_error(PP_TIMED_OUT, ETIME, "TimedOut", text, where, 0);
     }
     if ((worker->reason == PP_KILL_CANCEL && reason_is_mine) || worker->reason == PP_KILL_FINALIZE)
         return pp_outcome_error(PP_CANCELLED, ECANCELED, "Cancelled",
@@ -59,7 +62,8 @@ static struct pp_outcome *lost_outcome(const struct pp_worker *worker, const str
                                     : "stopped when the pool was finalized",
                                 "", 0);
     describe_death(worker, text, sizeof text);
-    return pp_outcome_error(PP_WORKER_LOST, EOWNERDEAD, "WorkerLost", text, "",
+    pp_worker_last_words(worker, task->ticket, where);
+    return pp_outcome_error(PP_WORKER_LOST, EOWNERDEAD, "WorkerLost", text, where,
                             worker->wait_status);
 }
 

@@ -268,6 +268,7 @@ static int cancel_in_tray(struct pp_pool *pool, struct pp_task *task)
         return pp_task_place(task) == PP_PLACE_ENDED ? -EALREADY : cancel_by_place(pool, task);
     if (worker->state == PP_WORKER_KILLED || worker->state == PP_WORKER_DEAD) {
         task->no_retry = true;
+        pp_pool_kill(pool, worker, PP_KILL_CANCEL, ticket);      /* without last words */
         return worker->reason == PP_KILL_CANCEL ? 0 : -EALREADY; /* its end has another reason */
     }
     task->no_retry = true;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/own.h"
 #include "pool/pool.h"
+#include "supervise/death.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -77,16 +78,41 @@ static void kill_otherwise(struct pp_pool *pool, struct pp_worker *worker)
                       pp_deadline_after(pp_clock_now(), END_WAIT_NS));
 }
 
-/* What it has not begun comes back first, so that the death costs one task at most. */
+/* A task that ran into its limit shall say where it was, if it can; it has not long to begin. */
+static bool ask_for_last_words(struct pp_pool *pool, struct pp_worker *worker)
+{
+    enum { BEGIN_NS = 30 * 1000 * 1000 };
+    if (!pp_worker_can_answer(worker) || pp_worker_signal(worker, PP_LIMIT_SIGNAL) < 0)
+        return false;
+    worker->asked = true;
+    pp_pool_set_timer(pool, &worker->age, PP_TIMER_ANSWER,
+                      pp_deadline_after(pp_clock_now(), BEGIN_NS));
+    return true;
+}
+
+void pp_pool_kill_asked(struct pp_pool *pool, struct pp_worker *worker)
+{
+    worker->asked = false;
+    pp_heap_remove(&pool->timers, &worker->age);
+    if (pp_worker_signal(worker, SIGKILL) < 0)
+        kill_otherwise(pool, worker);
+}
+
+/* What it has not begun comes back first, so that the death costs one task at most.  One that was asked
+ * for its last words is not waited for when there is another reason to kill it. */
 void pp_pool_kill(struct pp_pool *pool, struct pp_worker *worker, enum pp_kill_reason reason,
                   uint64_t ticket)
 {
+    if (worker->state == PP_WORKER_KILLED && worker->asked)
+        pp_pool_kill_asked(pool, worker);
     if (worker->state == PP_WORKER_KILLED || worker->state == PP_WORKER_DEAD)
         return;
     pp_pool_recall_behind(pool, worker);
     pp_pool_set_worker_state(pool, worker, PP_WORKER_KILLED);
     worker->reason = reason;
     worker->reason_ticket = ticket;
+    if (reason == PP_KILL_TIMEOUT && ask_for_last_words(pool, worker))
+        return;
     if (pp_worker_signal(worker, SIGKILL) < 0)
         kill_otherwise(pool, worker);
 }

@@ -11,9 +11,9 @@
  *     +--------------+------------------------------------+---------------------------+
  *
  *   ledger  (behind the box in its memfd, mapped elsewhere in the worker; written by this worker)
- *     +--------------+------------------------------------+
- *     | begun        | copies of small results            |
- *     +--------------+------------------------------------+
+ *     +--------------+------------------------------------+---------------------------+
+ *     | begun        | copies of small results            | last words                |
+ *     +--------------+------------------------------------+---------------------------+
  *
  * No other process maps any of them; a new incarnation of a worker gets fresh ones.  Tickets of a
  * worker count from PP_FIRST_TICKET; ticket t has request and result t mod PP_RING.  The worker goes
@@ -50,6 +50,8 @@
  */
 #ifndef PP_SHM_MAILBOX_H
 #define PP_SHM_MAILBOX_H
+
+#include "shm/last_words.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -180,6 +182,7 @@ struct pp_box {
 struct pp_ledger {
     _Alignas(PP_CACHE_LINE) _Atomic uint64_t begun; /* the last ticket that was begun */
     _Alignas(PP_CACHE_LINE) struct pp_result kept[PP_RING];
+    struct pp_last_words last_words;
 };
 
 /* What the worker reads for each task, what the host reads before it sends, and what only a death asks
@@ -187,6 +190,8 @@ struct pp_ledger {
 _Static_assert(offsetof(struct pp_tray, requests) == PP_CACHE_LINE, "the tray's control line");
 _Static_assert(offsetof(struct pp_box, results) == PP_CACHE_LINE, "the box's control line");
 _Static_assert(offsetof(struct pp_ledger, kept) == PP_CACHE_LINE, "the ledger's first line");
+/* The last words fill what the third page had left: a worker has not a page more for them. */
+_Static_assert(sizeof(struct pp_ledger) == 12288, "the ledger is three small pages");
 
 /* Where the ledger lies in the box's memfd; `page` is the size of one. */
 static inline size_t pp_ledger_offset(size_t page)

@@ -18,7 +18,7 @@ enum pp_worker_state {
     PP_WORKER_BORN,    /* has a pid; worker_init runs                */
     PP_WORKER_READY,   /* takes tasks                                */
     PP_WORKER_LEAVING, /* has the bullet: finishes its task and exits */
-    PP_WORKER_KILLED,  /* SIGKILL is on its way                      */
+    PP_WORKER_KILLED,  /* SIGKILL is on its way, or it was asked     */
     PP_WORKER_DEAD     /* its pidfd says so; the wait status is due  */
 };
 
@@ -48,6 +48,8 @@ struct pp_worker {
     enum pp_worker_state state;
     enum pp_kill_reason  reason;
     uint64_t             reason_ticket; /* the task it was killed for */
+    bool                 asked;         /* for its last words: no SIGKILL was sent yet */
+    bool                 answering;     /* and was given the time to finish */
     struct pp_server    *server;        /* NULL: its fork server died */
     uint64_t             watched_by;    /* then: id of the one that was told of it */
     struct pp_tray      *tray;

@@ -13,6 +13,7 @@
 #include "codec/pack.h"
 #include "shm/buffer.h"
 #include "shm/memory.h"
+#include "task/symbolise.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +44,9 @@ static struct pp_outcome *outcome_in(struct pp_outcome *spare, pp_state state, s
 
 /* ------------------------------------------------------------------------ errors */
 
-static int encode_error(struct pp_error *error)
+/* The S_ERROR form: its bytes, which `document` refers to, or NULL. */
+static unsigned char *encode_error(const struct pp_error *error, const char *backtrace,
+                                   struct pp_document *document)
 {
     struct pp_bytes       bytes = {0};
     struct pp_buffer_list none = {0};
@@ -51,14 +54,24 @@ static int encode_error(struct pp_error *error)
                           &bytes, &none,
                           "{\"OK\": b, \"Errno\": i, \"Message\": s, \"Exception\": {\"Value\": s, "
                                             "\"Exc_info\": s}}",
-                          (int)false, error->number, error->message, error->name, error->backtrace);
+                          (int)false, error->number, error->message, error->name, backtrace);
     pp_buffer_list_free(&none);
     if (status == 0)
-        status = pp_document_init(&error->document, bytes.data, bytes.size, false, false, NULL, 0);
+        status = pp_document_init(document, bytes.data, bytes.size, false, false, NULL, 0);
     if (status < 0)
         pp_bytes_free(&bytes);
-    error->encoded = bytes.data;
-    return status;
+    return bytes.data;
+}
+
+static void symbolised_free(struct pp_symbolised *symbolised)
+{
+    if (symbolised == NULL)
+        return;
+    if (symbolised->encoded != NULL)
+        pp_document_clear(&symbolised->document);
+    free(symbolised->encoded);
+    free(symbolised->backtrace);
+    free(symbolised);
 }
 
 static void error_free(struct pp_error *error)
@@ -67,6 +80,7 @@ static void error_free(struct pp_error *error)
         return;
     if (error->encoded != NULL)
         pp_document_clear(&error->document);
+    symbolised_free(atomic_load_explicit(&error->symbolised, memory_order_relaxed));
     free(error->encoded);
     free(error->name);
     free(error->message);
@@ -120,8 +134,10 @@ struct pp_outcome *pp_outcome_error(pp_state state, int number, const char *name
                                .name = strdup(name),
                                .message = strdup(message),
                                .backtrace = strdup(backtrace)};
-    if (error->name == NULL || error->message == NULL || error->backtrace == NULL ||
-        encode_error(error) < 0)
+    if (error->name == NULL || error->message == NULL || error->backtrace == NULL)
+        goto failed;
+    error->encoded = encode_error(error, error->backtrace, &error->document);
+    if (error->encoded == NULL)
         goto failed;
     outcome->error = error;
     return outcome;
@@ -289,6 +305,39 @@ bool pp_outcome_make_spare(struct pp_outcome *outcome)
     return true;
 }
 
+/* ---------------------------------------------------------------- symbolised form */
+
+static struct pp_symbolised *symbolise(const struct pp_error *error)
+{
+    struct pp_symbolised *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return NULL;
+    made->backtrace = pp_symbolise(error->backtrace);
+    if (made->backtrace != NULL)
+        made->encoded = encode_error(error, made->backtrace, &made->document);
+    if (made->encoded != NULL)
+        return made;
+    symbolised_free(made);
+    return NULL;
+}
+
+/* Of an error with a backtrace; NULL: there is no memory, and the raw one has to do. */
+static const struct pp_symbolised *symbolised_of(const struct pp_error *error)
+{
+    /* what is added is no part of what the user was promised not to change */
+    _Atomic(struct pp_symbolised *) *place = &((struct pp_error *)error)->symbolised;
+    struct pp_symbolised            *there = atomic_load_explicit(place, memory_order_acquire);
+    if (there != NULL || error->backtrace[0] == '\0')
+        return there;
+    struct pp_symbolised *made = symbolise(error);
+    if (made == NULL ||
+        atomic_compare_exchange_strong_explicit(place, &there, made, memory_order_acq_rel,
+                                                memory_order_acquire))
+        return made;
+    symbolised_free(made); /* another thread was faster, and its strings are in use */
+    return there;
+}
+
 /* -------------------------------------------------------------- public accessors */
 
 pp_state pp_error_state(const pp_error *error)
@@ -313,7 +362,10 @@ const char *pp_error_message(const pp_error *error)
 
 const char *pp_error_backtrace(const pp_error *error)
 {
-    return error != NULL ? error->backtrace : "";
+    if (error == NULL)
+        return "";
+    const struct pp_symbolised *symbolised = symbolised_of(error);
+    return symbolised != NULL ? symbolised->backtrace : error->backtrace;
 }
 
 int pp_error_wait_status(const pp_error *error)
@@ -323,5 +375,8 @@ int pp_error_wait_status(const pp_error *error)
 
 const pp_value *pp_error_value(const pp_error *error)
 {
-    return error != NULL ? &error->document.root : NULL;
+    if (error == NULL)
+        return NULL;
+    const struct pp_symbolised *symbolised = symbolised_of(error);
+    return symbolised != NULL ? &symbolised->document.root : &error->document.root;
 }

@@ -2,7 +2,8 @@
  * outcome.h - how a task ended: a result, or the reason why there is none.
  *
  * Made once, checked when it is made, never changed, freed with its task.  The memory of one that
- * held a small result can be used again.
+ * held a small result can be used again.  Only one thing is added to it later: the symbolised form of
+ * a backtrace, which takes long and is seldom wanted, by the first who asks.
  */
 #ifndef PP_TASK_OUTCOME_H
 #define PP_TASK_OUTCOME_H
@@ -10,7 +11,16 @@
 #include "codec/document.h"
 #include "procpool.h"
 
+#include <stdatomic.h>
+
 enum { PP_OUTCOME_SMALL = 64 }; /* bytes of a result that every outcome has room for */
+
+/* The symbolised backtrace of an error, and the S_ERROR form that has it. */
+struct pp_symbolised {
+    char              *backtrace;
+    unsigned char     *encoded;
+    struct pp_document document;
+};
 
 struct pp_error {
     pp_state           state;
@@ -19,9 +29,11 @@ struct pp_error {
     uint64_t           item; /* which item of a map raised it */
     char              *name;
     char              *message;
-    char              *backtrace;
-    unsigned char     *encoded; /* the S_ERROR form */
+    char              *backtrace; /* as the worker wrote it */
+    unsigned char     *encoded;   /* the S_ERROR form, with that */
     struct pp_document document;
+
+    _Atomic(struct pp_symbolised *) symbolised; /* set once, by any reader */
 };
 
 struct pp_outcome {

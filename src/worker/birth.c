@@ -6,7 +6,9 @@
  *     when that cannot come any more it reads the end of the socket and leaves.
  *   - It never runs the host's atexit handlers and never flushes what the host had buffered: it
  *     ends by _exit, and exit() of a task is turned into _exit by a handler that runs first.
- *   - Signals start as after an exec: no handler, nothing blocked.
+ *   - Signals start as after an exec, nothing blocked and none handled, but for what a task cannot tell
+ *     from the default: SIGURG, which is ignored otherwise (orphan.c), and the deadly ones, of which the
+ *     process dies all the same (last_words.c).
  */
 #include "worker/birth.h"
 
@@ -14,6 +16,7 @@
 #include "base/own.h"
 #include "shm/doorbell.h"
 #include "shm/memory.h"
+#include "worker/last_words.h"
 #include "worker/orphan.h"
 #include "worker/self.h"
 
@@ -162,6 +165,8 @@ static int prepare_process(struct pp_worker_self *self, const struct pp_birth *b
     int error = map_shared(self, birth);
     if (error == 0)
         error = default_signals();
+    if (error == 0)
+        pp_last_words_prepare(self, birth->host_pid);
     if (error == 0)
         error = pp_orphan_watch(move_up(birth->host), birth->host_pid, birth->parent, self->socket);
     if (error == 0 && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)

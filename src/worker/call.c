@@ -8,10 +8,10 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "shm/memory.h"
+#include "worker/frames.h"
 #include "worker/self.h"
 
 #include <errno.h>
-#include <execinfo.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,8 +20,6 @@
 
 /* Bytes of a result that go into a memfd at once instead of through private memory. */
 enum { DIRECT_MIN = PP_ARENA_GRANULES * PP_GRANULE };
-
-enum { BACKTRACE_FRAMES = 32 };
 
 /* ---------------------------------------------------------------------- arguments */
 
@@ -173,24 +171,13 @@ void pp_call_raise_own(struct pp_call *call, int error, const char *message)
         snprintf(raised->message, sizeof raised->message, "%s", strerror(error));
 }
 
-/* The frames from the callable that raised outwards, a line each, as far as they fit. */
-__attribute__((noinline)) static void set_backtrace(struct pp_raised *raised)
+/* From the frame that `pc` returns to. */
+static void set_backtrace(struct pp_raised *raised, const void *pc)
 {
-    void  *frames[BACKTRACE_FRAMES];
-    int    count = backtrace(frames, BACKTRACE_FRAMES);
-    char **lines = backtrace_symbols(frames, count);
-    size_t used = 0;
-    raised->backtrace[0] = '\0';
-    for (int i = 2; lines != NULL && i < count; i++) { /* 2: this function and pp_call_raise */
-        int wrote =
-            snprintf(raised->backtrace + used, sizeof raised->backtrace - used, "%s\n", lines[i]);
-        if (wrote < 0 || (size_t)wrote >= sizeof raised->backtrace - used) {
-            raised->backtrace[used] = '\0';
-            break;
-        }
-        used += (size_t)wrote;
-    }
-    free(lines);
+    _Atomic uint32_t length = 0;
+    struct pp_frames frames = {raised->backtrace, sizeof raised->backtrace - 1, &length};
+    pp_frames_from(&frames, pc);
+    raised->backtrace[length] = '\0';
 }
 
 int pp_call_raise(pp_call *call, int error, const char *name, const char *format, ...)
@@ -210,7 +197,7 @@ int pp_call_raise(pp_call *call, int error, const char *name, const char *format
         (void)vsnprintf(raised->message, sizeof raised->message, format, arguments);
         va_end(arguments);
     }
-    set_backtrace(raised);
+    set_backtrace(raised, __builtin_return_address(0));
     return -raised->error;
 }
 

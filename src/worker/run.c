@@ -6,6 +6,7 @@
  *   - fini of a class runs if and only if its init succeeded, also when its call failed.
  */
 #include "base/clock.h"
+#include "worker/frames.h"
 #include "worker/self.h"
 
 #include <errno.h>
@@ -77,13 +78,13 @@ static int call_class(struct pp_call *call, const pp_class *cls)
     void *instance = calloc(1, cls->size > 0 ? cls->size : 1);
     if (instance == NULL)
         return -ENOMEM;
-    int status = cls->init(instance, call);
+    int status = pp_frames_call_method(cls->init, instance, call);
     if (status == 0) {
         call->arguments_hidden = true;
-        status = cls->call(instance, call);
+        status = pp_frames_call_method(cls->call, instance, call);
         call->arguments_hidden = false;
         if (cls->fini != NULL)
-            cls->fini(instance);
+            pp_frames_call_fini(cls->fini, instance);
     }
     free(instance);
     return status;
@@ -92,7 +93,8 @@ static int call_class(struct pp_call *call, const pp_class *cls)
 /* Call it once; true when it succeeded, otherwise an exception is recorded. */
 static bool invoke(struct pp_call *call, const struct pp_resolved *resolved)
 {
-    int status = resolved->cls != NULL ? call_class(call, resolved->cls) : resolved->function(call);
+    int status = resolved->cls != NULL ? call_class(call, resolved->cls)
+                                       : pp_frames_call(resolved->function, call);
     if (status == 0) { /* what was raised and overcome does not count */
         call->raised.error = 0;
         return true;

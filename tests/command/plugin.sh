@@ -41,6 +41,7 @@ d
 END
 sums_up '4 done, 0 failed, 0 timed out, 3 lost'
 says "'segv': worker lost: signal 11 (Segmentation fault)"
+says "    at go_wrong"
 says "'kill': worker lost: signal 9 (Killed)"
 says "'exit': worker lost: exit 5"
 

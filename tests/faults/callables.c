@@ -87,6 +87,12 @@ int crashes(pp_call *call)
     return 0;
 }
 
+int aborts(pp_call *call)
+{
+    (void)call;
+    abort();
+}
+
 int sleeps(pp_call *call)
 {
     (void)call;

@@ -10,7 +10,6 @@
 #endif
 #include <dlfcn.h>
 #include <errno.h>
-#include <execinfo.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -47,7 +46,6 @@ bool pp_fault(const struct pp_fault_site **entry);
 /* The functions themselves, under names that tell a wrapped call from one that was forgotten. */
 #define PP_FAULT_CALLS(CALL) \
     CALL(__clone)            \
-    CALL(backtrace_symbols)  \
     CALL(calloc)             \
     CALL(dlinfo)             \
     CALL(dlopen)             \
@@ -84,6 +82,7 @@ bool pp_fault(const struct pp_fault_site **entry);
     CALL(pwrite)             \
     CALL(read)               \
     CALL(realloc)            \
+    CALL(readlink)           \
     CALL(reallocarray)       \
     CALL(recv)               \
     CALL(recvmsg)            \
@@ -91,12 +90,15 @@ bool pp_fault(const struct pp_fault_site **entry);
     CALL(setenv)             \
     CALL(setsid)             \
     CALL(sigaction)          \
+    CALL(sigaltstack)        \
     CALL(signalfd)           \
     CALL(sigprocmask)        \
     CALL(socketpair)         \
     CALL(strdup)             \
+    CALL(strndup)            \
     CALL(syscall)            \
     CALL(sysinfo)            \
+    CALL(tgkill)             \
     CALL(timer_create)       \
     CALL(timer_settime)      \
     CALL(unsetenv)           \

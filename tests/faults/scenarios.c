@@ -49,6 +49,7 @@ static void kill_things(pp_pool *pool)
         QUEUE(pool, square, "i", i);
     end_all();
     QUEUE(pool, crashes, NULL);
+    QUEUE(pool, aborts, NULL);
     queue_bytes(pool, bytes_back, LARGE);
     end_all();
 }

@@ -35,6 +35,7 @@ int                   captured(pp_call *call);
 int                   raises(pp_call *call);
 int                   fails_at_first(pp_call *call);
 int                   crashes(pp_call *call);
+int                   aborts(pp_call *call);
 int                   sleeps(pp_call *call);
 int                   until_interrupted(pp_call *call);
 int                   leaves_child(pp_call *call);

@@ -7,6 +7,7 @@
 int plugin_triple(pp_call *call);
 int plugin_init(void *arg, void **state);
 int plugin_tell_state(pp_call *call);
+int plugin_crash(pp_call *call);
 
 extern pp_function *const plugin_hidden_function;
 extern const pp_class     plugin_counter;
@@ -52,4 +53,17 @@ int plugin_tell_state(pp_call *call)
 {
     const int *state = pp_call_state(call);
     return pp_call_return(call, "b", state == &plugin_number);
+}
+
+__attribute__((noinline)) static int hidden_crash(volatile int *address)
+{
+    *address = 1;
+    return *address;
+}
+
+int plugin_crash(pp_call *call)
+{
+    volatile int *volatile nowhere = (volatile int *)0x10;
+    (void)call;
+    return hidden_crash(nowhere);
 }

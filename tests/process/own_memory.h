@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The mapping of this process whose file has that name, and of at least that size: its address, or
+/* The mapping of this process whose file has that name, and of a size between these: its address, or
  * NULL. */
-static inline void *find_mapping(const char *name, size_t size)
+static inline void *find_mapping_between(const char *name, size_t size, size_t most)
 {
     char          line[512];
     unsigned long start = 0;
@@ -20,11 +20,23 @@ static inline void *find_mapping(const char *name, size_t size)
     FILE         *file = fopen("/proc/self/maps", "re");
     while (file != NULL && found == NULL && fgets(line, sizeof line, file) != NULL)
         if (strstr(line, name) != NULL && sscanf(line, "%lx-%lx", &start, &end) == 2 &&
-            end - start >= size)
+            end - start >= size && end - start <= most)
             found = (void *)start;
     if (file != NULL)
         fclose(file);
     return found;
+}
+
+static inline void *find_mapping(const char *name, size_t size)
+{
+    return find_mapping_between(name, size, SIZE_MAX);
+}
+
+/* In the same file as the box, and smaller. */
+static inline struct pp_ledger *own_ledger(void)
+{
+    return find_mapping_between("memfd:procpool box", sizeof(struct pp_ledger),
+                                sizeof(struct pp_box) - 1);
 }
 
 static inline struct pp_box *own_box(void)
