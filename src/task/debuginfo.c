@@ -8,10 +8,14 @@
  *   - Nothing is fetched from a network: separate debug information is looked for where the system has
  *     it, by the file's build-id.
  *   - A file is opened without waiting, and looked into only if it is a regular one.
+ *   - libdw maps a copy, which nobody else has: a file that is shortened under a mapping would end the
+ *     program by SIGBUS.
  */
 #include "task/debuginfo.h"
 
+#include "base/descriptor.h"
 #include "base/own.h"
+#include "shm/memory.h"
 
 #include <dlfcn.h>
 #include <dwarf.h>
@@ -19,6 +23,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -119,15 +124,33 @@ void pp_debuginfo_close(struct pp_debuginfo *info)
 /* ------------------------------------------------------------------------ modules */
 
 /* libdw closes it, so it is not noted as ours: the number may be another file's by then. */
+static int copy_of(int file, size_t size)
+{
+    off_t at = 0;
+    int   copy = pp_memory_create("procpool object", size);
+    if (copy < 0)
+        return -1;
+    while ((size_t)at < size)
+        if (sendfile(copy, file, &at, size - (size_t)at) <= 0) {
+            pp_close(&copy);
+            return -1;
+        }
+    pp_own_give_away(copy);
+    return copy;
+}
+
 static int open_object(const char *path)
 {
+    enum { SIZE_MOST = 1 << 30 };
     struct stat status;
+    int         copy = -1;
     int         fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
-        return fd;
-    if (fd >= 0)
-        (void)close(fd);
-    return -1;
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= SIZE_MOST)
+        copy = copy_of(fd, (size_t)status.st_size);
+    (void)close(fd);
+    return copy;
 }
 
 static Dwfl_Module *report(struct pp_debuginfo *info, const char *path)

@@ -23,6 +23,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -86,6 +87,7 @@ bool pp_fault(const struct pp_fault_site **entry);
     CALL(reallocarray)       \
     CALL(recv)               \
     CALL(recvmsg)            \
+    CALL(sendfile)           \
     CALL(sendmsg)            \
     CALL(setenv)             \
     CALL(setsid)             \

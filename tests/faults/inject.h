@@ -68,6 +68,7 @@
 #define reallocarray(...)   PP_FAULT_CALL(reallocarray, NULL, __VA_ARGS__)
 #define recv(...)           PP_FAULT_CALL(recv, -1, __VA_ARGS__)
 #define recvmsg(...)        PP_FAULT_CALL(recvmsg, -1, __VA_ARGS__)
+#define sendfile(...)       PP_FAULT_CALL(sendfile, -1, __VA_ARGS__)
 #define sendmsg(...)        PP_FAULT_CALL(sendmsg, -1, __VA_ARGS__)
 #define setenv(...)         PP_FAULT_CALL(setenv, -1, __VA_ARGS__)
 #define setsid(...)         PP_FAULT_CALL(setsid, -1, __VA_ARGS__)
