@@ -2,7 +2,8 @@
  * format.c - the tokenizer of the format language; the grammar stands in format.h.
  *
  * Invariants
- *   - Only pp_format_next knows the grammar; the check is nothing but reading to the end.
+ *   - Only pp_format_next knows the grammar; the check is nothing but reading to the end.  Most formats
+ *     are one letter, about which nothing is left to find out.
  *   - Nothing is read behind the terminating NUL, however wrong the format.
  *   - Characters are compared as ASCII, so the locale of the program does not matter.
  */
@@ -50,6 +51,12 @@ static const char *skip_space(const char *at)
     return at;
 }
 
+/* One type that opens nothing, and that is all. */
+static bool is_one_letter(const char *text)
+{
+    return is_letter(text[0]) && !is_bracket(text[0]) && text[1] == '\0';
+}
+
 struct pp_format pp_format_begin(const char *format)
 {
     return (struct pp_format){.at = format != NULL ? format : "", .close = '\0', .first = true};
@@ -70,7 +77,7 @@ void pp_format_leave(struct pp_format *outer, const struct pp_format *inner)
 static void read_name(struct pp_format *format, struct pp_term *term)
 {
     const char *end = format->at;
-    if (!is_name_start(*end))
+    if (!is_name_start(*end) || end[1] == '\0')
         return;
     while (is_name_start(*end) || (*end >= '0' && *end <= '9'))
         end++;
@@ -150,6 +157,8 @@ size_t pp_format_count(struct pp_format format)
 {
     struct pp_term term;
     size_t         count = 0;
+    if (is_one_letter(format.at))
+        return 1;
     while (pp_format_next(&format, &term) > 0) {
         skip_inside(&format, &term);
         count++;
@@ -202,8 +211,8 @@ static int check_level(struct pp_format *format, unsigned depth, struct pp_shape
 int pp_format_check(const char *format, struct pp_shape *shape)
 {
     struct pp_format top = pp_format_begin(format);
-    struct pp_shape  found;
-    int              error = check_level(&top, 0, &found);
+    struct pp_shape  found = {.positional = 1};
+    int              error = is_one_letter(top.at) ? 0 : check_level(&top, 0, &found);
     if (error == 0)
         *shape = found;
     return error;

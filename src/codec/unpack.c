@@ -1,9 +1,9 @@
 /*
  * unpack.c - values to C variables, led by a format.
  *
- * The same walk is done twice.  The first time it checks everything - format, targets, types,
- * ranges, counts - and makes what has to be allocated; the second time, when nothing can fail any
- * more, it stores.
+ * The same walk is done twice, unless it is of one plain letter.  The first time it checks everything -
+ * format, targets, types, ranges, counts - and makes what has to be allocated; the second time, when
+ * nothing can fail any more, it stores.
  *
  * Decisions where the contract leaves room
  *   - "" takes null only; anything else is one too many (-E2BIG).
@@ -19,6 +19,7 @@
 #include "codec/reader.h"
 
 #include <errno.h>
+#include <string.h>
 
 static int take_term(struct pp_unpacking *u, struct pp_format *format, const struct pp_term *term,
                      const struct pp_value *from);
@@ -170,6 +171,28 @@ static int take_payload(struct pp_unpacking *u, const struct pp_value *root, con
 
 /* ------------------------------------------------------------------ the walks */
 
+/* The letter of a format that is one, of a kind that needs no memory: storing it is the only step, and
+ * one walk is enough.  Otherwise '\0'. */
+static char plain_letter(const char *format)
+{
+    bool one = format != NULL && format[0] != '\0' && format[1] == '\0';
+    return one && strchr("zbiuIUd", format[0]) != NULL ? format[0] : '\0';
+}
+
+static int take_plain(char letter, const struct pp_value *value, va_list *ap)
+{
+    return pp_letter_take(&(struct pp_unpacking){.ap = ap, .store = true}, letter, value);
+}
+
+/* The argument, when it is the only one. */
+static bool find_only(struct pp_document *document, struct pp_value *value)
+{
+    struct pp_sequence positional;
+    struct pp_sequence keywords;
+    return !document->is_bytes && open_arguments(document, &positional, &keywords) == 0 &&
+           positional.left == 1 && keywords.left == 0 && pp_sequence_next(&positional, value) == 0;
+}
+
 typedef int walk_fn(struct pp_unpacking *u, const struct pp_value *value, const char *format);
 
 static int walk_twice(const struct pp_value *value, const char *format, va_list *ap, walk_fn *walk)
@@ -189,7 +212,11 @@ static int walk_twice(const struct pp_value *value, const char *format, va_list 
 int pp_document_unpack_arguments(struct pp_document *document, const char *format, va_list *ap)
 {
     struct pp_shape shape;
-    int             error = pp_format_check(format, &shape);
+    struct pp_value only;
+    char            plain = plain_letter(format);
+    if (plain != '\0' && find_only(document, &only))
+        return take_plain(plain, &only, ap);
+    int error = pp_format_check(format, &shape);
     return error < 0 ? error
                      : walk_twice(&document->root, format, ap,
                                   document->is_bytes ? take_payload : take_arguments);
@@ -212,7 +239,12 @@ static int walk_value(struct pp_unpacking *u, const struct pp_value *value, cons
 static int unpack_value(const pp_value *value, const char *format, va_list *ap)
 {
     struct pp_shape shape;
-    int             error = value == NULL ? -EINVAL : pp_format_check(format, &shape);
+    char            plain = plain_letter(format);
+    if (value == NULL)
+        return -EINVAL;
+    if (plain != '\0')
+        return take_plain(plain, value, ap);
+    int error = pp_format_check(format, &shape);
     if (error < 0)
         return error;
     if (shape.keywords > 0)
