@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -33,8 +34,6 @@ static struct {
     pid_t                        host;
     _Atomic int                  dying_of; /* the first signal; 0: none yet */
 } words;
-
-static _Alignas(16) unsigned char handler_stack[STACK_SIZE];
 
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 
@@ -146,12 +145,17 @@ static void listen_for(int signal)
 
 void pp_last_words_prepare(const struct pp_worker_self *self, pid_t host)
 {
-    stack_t stack = {.ss_sp = handler_stack, .ss_size = sizeof handler_stack};
+    stack_t stack = {.ss_size = STACK_SIZE};
     words.self = self;
     words.pid = getpid();
     words.host = host;
-    if (self->ledger == NULL || sigaltstack(&stack, NULL) < 0)
+    if (self->ledger == NULL)
         return;
+    /* apart from our variables, between which it would lie on a page more */
+    stack.ss_sp = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack.ss_sp == MAP_FAILED || sigaltstack(&stack, NULL) < 0)
+        return; /* it dies without a word, then */
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
         listen_for(faults[i]);
     listen_for(PP_LIMIT_SIGNAL);
