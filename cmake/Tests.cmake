@@ -204,13 +204,13 @@ function(procpool_build_test name timeout)
 endfunction()
 
 set(build_tests "${PROJECT_SOURCE_DIR}/tests/build")
-procpool_build_test(examples_are_listed 60 sh "${build_tests}/check-examples.sh"
+procpool_build_test(examples_are_listed 300 sh "${build_tests}/check-examples.sh"
     "${PROJECT_SOURCE_DIR}")
-procpool_build_test(documents 120 sh "${build_tests}/check-documents.sh" "${PROJECT_SOURCE_DIR}")
-procpool_build_test(includes 30 sh "${build_tests}/check-includes.sh" "${PROJECT_SOURCE_DIR}/src")
+procpool_build_test(documents 300 sh "${build_tests}/check-documents.sh" "${PROJECT_SOURCE_DIR}")
+procpool_build_test(includes 300 sh "${build_tests}/check-includes.sh" "${PROJECT_SOURCE_DIR}/src")
 
 if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped
-    procpool_build_test(symbols 30 sh "${build_tests}/check-symbols.sh" "${CMAKE_C_COMPILER}"
+    procpool_build_test(symbols 300 sh "${build_tests}/check-symbols.sh" "${CMAKE_C_COMPILER}"
         "${PROJECT_SOURCE_DIR}/include/procpool.h" $<TARGET_FILE:procpool>)
     procpool_build_test(install 600 sh "${build_tests}/check-install.sh"
         "${CMAKE_COMMAND}" "${PROJECT_BINARY_DIR}" "${build_tests}" "${CMAKE_C_COMPILER}")
@@ -223,10 +223,10 @@ if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped
     find_program(PROCPOOL_ABIDIFF abidiff)
     set(recorded "${PROJECT_SOURCE_DIR}/abi/${CMAKE_SYSTEM_PROCESSOR}/libprocpool.so.0.abixml")
     if(PROCPOOL_ABIDIFF AND CMAKE_BUILD_TYPE MATCHES "DebInfo" AND EXISTS "${recorded}")
-        procpool_build_test(interface 120 sh "${PROJECT_SOURCE_DIR}/tools/record-abi" --check
+        procpool_build_test(interface 300 sh "${PROJECT_SOURCE_DIR}/tools/record-abi" --check
             $<TARGET_FILE:procpool> "${recorded}")
     endif()
-    procpool_build_test(older_programs 120 sh "${build_tests}/check-older.sh"
+    procpool_build_test(older_programs 300 sh "${build_tests}/check-older.sh"
         "${CMAKE_C_COMPILER}" "${PROJECT_SOURCE_DIR}" $<TARGET_FILE:procpool>)
 
     # The model is the same under every compiler: once is enough.
@@ -269,7 +269,7 @@ if(NOT PROCPOOL_SANITIZE) # the rest is about what is shipped
 endif()
 
 add_test(NAME mutants/each_fits COMMAND sh "${PROJECT_SOURCE_DIR}/tests/mutants/check")
-set_tests_properties(mutants/each_fits PROPERTIES LABELS mutants TIMEOUT 60)
+set_tests_properties(mutants/each_fits PROPERTIES LABELS mutants TIMEOUT 300)
 
 # The library once more, with every call that can fail going through tests/faults/inject.h.
 if(NOT PROCPOOL_SANITIZE AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
