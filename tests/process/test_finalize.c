@@ -3,9 +3,12 @@
  * what it returns.
  */
 #include "counted.h"
+#include "pool/pool.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -233,6 +236,60 @@ static void a_result_that_comes_in_the_grace_counts(void **state)
 
 #define FINALIZE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+/* -------------------------------------------------------- callbacks on other threads */
+
+static sem_t       in_callback;
+static sem_t       leave_callback;
+static atomic_bool callback_returned;
+static atomic_bool finalize_returned;
+
+static void stay_in_callback(pp_task *task, const pp_value *result, void *data)
+{
+    (void)task, (void)result, (void)data;
+    sem_post(&in_callback);
+    while (sem_wait(&leave_callback) < 0)
+        ;
+    callback_returned = true;
+}
+
+static void *finalize_and_note(void *pool)
+{
+    int dropped = pp_pool_finalize(pool, PATIENCE);
+    finalize_returned = true;
+    return dropped == 0 && callback_returned ? pool : NULL;
+}
+
+static bool waits_for_the_callback(void *data)
+{
+    struct pp_pool *pool = data;
+    pp_pool_lock(pool);
+    bool waits = pool->life == PP_LIFE_STOPPED && pool->observers > 0;
+    pp_pool_unlock(pool);
+    return waits || finalize_returned;
+}
+
+static void finalize_waits_for_a_callback_that_runs_on_another_thread(void **state)
+{
+    pp_task_options options = PP_TASK_OPTIONS_INIT;
+    pthread_t       thread;
+    void           *result = NULL;
+    (void)state;
+    assert_int_equal(sem_init(&in_callback, 0, 0), 0);
+    assert_int_equal(sem_init(&leave_callback, 0, 0), 0);
+    options.callback = stay_in_callback;
+    pp_pool *pool = pool_of(1, 1);
+    assert_int_equal(pp_pool_daemonize(pool), 0);
+    pp_task_unref(queue_function(pool, return_null, &options));
+    while (sem_wait(&in_callback) < 0)
+        ;
+    assert_int_equal(pthread_create(&thread, NULL, finalize_and_note, pool), 0);
+    assert_true(eventually(waits_for_the_callback, pool));
+    sem_post(&leave_callback);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, pool);
+    pp_pool_destroy(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +302,7 @@ int main(void)
         FINALIZE_TEST(a_task_that_ignores_term_is_killed_after_draining_and_grace),
         FINALIZE_TEST(sigterm_comes_when_draining_took_too_long_and_a_task_may_end_itself),
         FINALIZE_TEST(a_result_that_comes_in_the_grace_counts),
+        FINALIZE_TEST(finalize_waits_for_a_callback_that_runs_on_another_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
