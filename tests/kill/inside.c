@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -239,19 +240,40 @@ void inside_release_manager(void)
     moment_release_sleepers();
 }
 
-/* As ps shows it, or '-'. */
-static char state_of(pid_t pid)
+enum { STAT_SIZE = 512 };
+
+/* What /proc says of it behind its name: "S 1 2 ...", or "-". */
+static const char *stat_of(pid_t pid, char text[STAT_SIZE])
 {
     char path[64];
-    char text[256] = "";
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     int     file = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    ssize_t size = file < 0 ? -1 : read(file, text, STAT_SIZE - 1);
     if (file >= 0)
         (void)close(file);
     text[size > 0 ? size : 0] = '\0';
     const char *name_end = strrchr(text, ')');
-    return name_end != NULL && name_end[1] != '\0' ? name_end[2] : '-';
+    return name_end != NULL && name_end[1] != '\0' ? name_end + 2 : "-";
+}
+
+/* As ps shows it, or '-'. */
+static char state_of(pid_t pid)
+{
+    char text[STAT_SIZE];
+    return stat_of(pid, text)[0];
+}
+
+/* How long it has run, in ticks of the system's clock: does it turn in a circle? */
+static unsigned long ticks_of(pid_t pid)
+{
+    enum { USER_FIELD = 12 }; /* the state is the first */
+    char          text[STAT_SIZE];
+    const char   *at = stat_of(pid, text) + 1;
+    char         *end = NULL;
+    unsigned long user = 0;
+    for (int field = 2; field <= USER_FIELD; field++, at = end)
+        user = strtoul(at, &end, 10);
+    return user + strtoul(at, &end, 10);
 }
 
 /* ---------------------------------------------------------------------- describing */
@@ -277,13 +299,14 @@ void inside_describe(void)
     fprintf(
         stderr,
         "  pool: %lu unfinished, %lu unprocessed, %u queued, %u active, %u starting, %u idle, %u "
-        "busy; %u watchers, %u observers; manager %s; fork server %d (%c)\n",
+        "busy; %u watchers, %u observers; manager %s; fork server %d (%c, %lu ticks)\n",
         (unsigned long)pool->unfinished, (unsigned long)pool->unprocessed,
         (unsigned)pool->queue.count, pool->active, pool->starting, pool->idle_count,
         pool->busy_count, pool->watchers, pool->observers,
         pool->sleeping_until == 0 ? "awake" : "asleep",
         pool->server != NULL ? (int)pool->server->pid : -1,
-        pool->server != NULL ? state_of(pool->server->pid) : '-');
+        pool->server != NULL ? state_of(pool->server->pid) : '-',
+        pool->server != NULL ? ticks_of(pool->server->pid) : 0);
     for (unsigned slot = 0; slot < pool->slot_count; slot++)
         if (pool->workers[slot] != NULL)
             describe_worker(pool->workers[slot]);
