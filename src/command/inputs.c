@@ -103,7 +103,7 @@ static int add_name(struct cmd_inputs *inputs, struct cmd_text text, size_t sour
     if (names == NULL)
         return -ENOMEM;
     inputs->names = names;
-    char *name = strndup(text.data, text.length);
+    char *name = cmd_text_copy(text);
     if (name == NULL)
         return -ENOMEM;
     names[inputs->name_count++] = (struct cmd_name){name, source, column};

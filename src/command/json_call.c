@@ -209,17 +209,6 @@ int cmd_json_task(pp_task **task, pp_callable callable, const pp_task_options *o
     return error;
 }
 
-static char *copy_of(struct cmd_text text)
-{
-    char *copy = malloc(text.length + 1);
-    if (copy == NULL)
-        return NULL;
-    if (text.length > 0)
-        memcpy(copy, text.data, text.length);
-    copy[text.length] = '\0';
-    return copy;
-}
-
 int cmd_text_task(pp_task **task, pp_callable callable, const pp_task_options *options,
                   const struct cmd_text *texts, size_t count)
 {
@@ -228,7 +217,7 @@ int cmd_text_task(pp_task **task, pp_callable callable, const pp_task_options *o
         return -E2BIG;
     int error = make_room(&call, count);
     for (size_t i = 0; i < count && error == 0; i++) {
-        char *copy = copy_of(texts[i]);
+        char *copy = cmd_text_copy(texts[i]);
         if (copy == NULL)
             error = -ENOMEM;
         else

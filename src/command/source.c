@@ -159,3 +159,15 @@ void cmd_source_close(struct cmd_source *source)
     free(source->buffer);
     *source = (struct cmd_source){.fd = -1};
 }
+
+/* strndup would look for a NUL behind the end, too. */
+char *cmd_text_copy(struct cmd_text text)
+{
+    char *copy = malloc(text.length + 1);
+    if (copy == NULL)
+        return NULL;
+    if (text.length > 0)
+        memcpy(copy, text.data, text.length);
+    copy[text.length] = '\0';
+    return copy;
+}

@@ -47,4 +47,7 @@ int cmd_source_read(struct cmd_source *source);
 double cmd_source_fraction(const struct cmd_source *source);
 void   cmd_source_close(struct cmd_source *source);
 
+/* With a NUL behind it, for the caller to free; NULL: no memory. */
+char *cmd_text_copy(struct cmd_text text);
+
 #endif
