@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "emulate.h"
+#include "report.h"
 #include "shm/doorbell.h"
 
 #include <errno.h>
@@ -123,15 +124,12 @@ static uint64_t sleeps_at(pid_t pid, long call)
  * from it. */
 uint64_t stepper_await_asleep(pid_t pid, long call)
 {
-    enum { NAPS = 2000 };
     static _Atomic uint32_t nobody;
-    for (int naps = 0; naps < NAPS; naps++) {
-        uint64_t address = sleeps_at(pid, call);
-        if (address != 0)
-            return address;
+    int64_t                 deadline = pp_deadline_after(pp_clock_now(), pp_duration_ns(PATIENCE));
+    uint64_t                address = 0;
+    while ((address = sleeps_at(pid, call)) == 0 && pp_clock_now() < deadline)
         (void)pp_futex_wait(&nobody, 0, false, pp_deadline_after(pp_clock_now(), NAP_NS));
-    }
-    return 0;
+    return address;
 }
 
 /* ------------------------------------------------------------------------- traps */
