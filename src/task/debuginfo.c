@@ -53,6 +53,7 @@ enum { MODULES = 32 }; /* of one backtrace; frames of more are not looked up */
     F(dwfl_report_offline)
 
 struct libdw {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): the name of a member stands in none */
 #define MEMBER(name) __typeof__(&(name)) name;
     FUNCTIONS(MEMBER)
 #undef MEMBER
