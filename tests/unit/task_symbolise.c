@@ -3,6 +3,7 @@
  */
 #include "unit.h"
 
+#include "task/debuginfo.h"
 #include "task/symbolise.h"
 
 #include <dlfcn.h>
@@ -144,9 +145,50 @@ static void no_descriptor_is_left(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
+static void count(void *data, const struct pp_place *place, const char *path)
+{
+    (void)place, (void)path;
+    ++*(unsigned *)data;
+}
+
+static void copy_program(int to)
+{
+    char    piece[65536];
+    ssize_t size = 0;
+    int     from = open(own_path(), O_RDONLY | O_CLOEXEC);
+    assert_true(from >= 0);
+    while ((size = read(from, piece, sizeof piece)) > 0)
+        assert_int_equal(write(to, piece, (size_t)size), size);
+    assert_int_equal(size, 0);
+    close(from);
+}
+
+/* Were the file itself mapped, the second look would be the end of us, by SIGBUS. */
+static void a_file_that_is_shortened_while_it_is_looked_into_does_no_harm(void **state)
+{
+    char     path[] = "/tmp/procpool-symbolise-XXXXXX";
+    unsigned frames = 0;
+    int      fd = mkstemp(path);
+    (void)state;
+    assert_true(fd >= 0);
+    copy_program(fd);
+    struct pp_debuginfo *info = pp_debuginfo_open();
+    assert_non_null(info);
+    assert_true(
+        pp_debuginfo_find(info, path, offset_of((const void *)a_static_function), count, &frames));
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_true(
+        pp_debuginfo_find(info, path, offset_of((const void *)copy_program), count, &frames));
+    assert_true(frames >= 2);
+    pp_debuginfo_close(info);
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_that_is_shortened_while_it_is_looked_into_does_no_harm),
         cmocka_unit_test(a_static_function_is_named_with_its_source),
         cmocka_unit_test(a_function_of_the_c_library_is_named),
         cmocka_unit_test(other_lines_stay_and_are_made_printable),
