@@ -77,10 +77,11 @@ static int count_after_bytes(pp_call *call)
 
 /* A first task holds the only worker, so that all of a batch is in the pool at once, and nothing is
  * delivered before the last one has ended: each batch needs the same places. */
-static void run_batch(pp_pool *pool, bool bytes)
+static void run_batch(pp_pool *pool, bool bytes, bool limited)
 {
     pp_task_options options = PP_TASK_OPTIONS_INIT;
     options.use_pool_callbacks = true;
+    options.timeout = limited ? PATIENCE : 0;
     assert_int_equal(pp_pool_create_and_queue_task(pool, PP_FUNCTION(gate_task), NULL, ""), 0);
     gate_await(&the_gate);
     for (int i = 0; i < BATCH; i++) {
@@ -100,7 +101,7 @@ static void run_batch(pp_pool *pool, bool bytes)
     assert_true(pp_pool_process_all_results(pool, PATIENCE) >= 0);
 }
 
-static void assert_allocates_nothing(bool bytes)
+static void assert_allocates_nothing(bool bytes, bool limited)
 {
     if (!COUNTED)
         skip();
@@ -111,13 +112,13 @@ static void assert_allocates_nothing(bool bytes)
     options.callback = note_result;
     options.userdata = &callbacks;
     pp_pool *pool = pool_with(&options);
-    run_batch(pool, bytes); /* the places are had */
+    run_batch(pool, bytes, limited); /* the places are had */
     unsigned long host_before = atomic_load(&allocations);
     unsigned long worker_before = worker_allocations;
     assert_true(host_before > 0);
     callbacks = 0;
     for (int i = 0; i < BATCHES; i++)
-        run_batch(pool, bytes);
+        run_batch(pool, bytes, limited);
     assert_int_equal(callbacks, BATCH * BATCHES);
     /* the last task of a batch is an object of the program: itself and its outcome */
     assert_int_equal(atomic_load(&allocations) - host_before, 2 * BATCHES);
@@ -129,13 +130,19 @@ static void assert_allocates_nothing(bool bytes)
 static void test_a_stream_of_small_tasks_allocates_nothing(void **state)
 {
     (void)state;
-    assert_allocates_nothing(false);
+    assert_allocates_nothing(false, false);
 }
 
 static void test_a_stream_of_small_bytes_allocates_nothing(void **state)
 {
     (void)state;
-    assert_allocates_nothing(true);
+    assert_allocates_nothing(true, false);
+}
+
+static void test_a_stream_of_small_tasks_with_time_limits_allocates_nothing(void **state)
+{
+    (void)state;
+    assert_allocates_nothing(false, true);
 }
 
 int main(void)
@@ -143,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_stream_of_small_tasks_allocates_nothing),
         cmocka_unit_test(test_a_stream_of_small_bytes_allocates_nothing),
+        cmocka_unit_test(test_a_stream_of_small_tasks_with_time_limits_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
