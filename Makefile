@@ -14,7 +14,7 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install uninstall abi analyze coverage doc deb bench bench-death soak resume-soak fuzz \
+.PHONY: build run test install uninstall abi analyze coverage doc deb bench bench-death bench-command soak resume-soak fuzz \
         kill-sweep kill-sample record-cost faults model model-full mutants \
         format check-format tidy help clean \
         deps-build deps-test deps-bench deps-analyze deps-coverage deps-deb deps-doc test-gcc test-clang test-asan test-tsan
@@ -136,6 +136,11 @@ bench-death: build ## the time from a worker's SIGKILL to its task's callback
 	$(call say,Benchmark: death to outcome)
 	@$(call quietly,bench-death) cmake --build $(BUILD) -j $$(nproc) --target bench-death
 	@$(BUILD)/bench/death
+
+bench-command: deps-bench build ## procpool run beside xargs and GNU parallel, by hyperfine; QUICK=1: less of it
+	$(call say,Benchmark: procpool run)
+	@$(call quietly,bench) cmake --build $(BUILD) -j $$(nproc) --target bench-programs
+	@$(PYTHON) -B bench/command.py $(BUILD) $(if $(QUICK),--quick)
 
 soak: deps-test ## random chaos for SECONDS (60), by SEED (the time)
 	$(call say,Soak: random chaos for $(or $(SECONDS),60) seconds)
