@@ -109,6 +109,24 @@ static void a_task_given_to_a_stopped_worker_runs_when_that_goes_on(void **state
     pp_pool_destroy(pool);
 }
 
+/* Two seconds after its limit: until then a busy machine may be the reason. */
+static void a_task_with_a_time_limit_leaves_a_stopped_worker_that_does_not_begin_it(void **state)
+{
+    pp_task_options options = PP_TASK_OPTIONS_INIT;
+    (void)state;
+    options.timeout = 0.1;
+    pp_pool *pool = pool_of(1, 1);
+    pid_t    worker = worker_of(pool);
+    stop(worker);
+    pp_task *task = queue_function(pool, return_pid, &options);
+    assert_ends(task, PP_DONE);
+    assert_int_not_equal(pp_task_worker_pid(task), worker);
+    assert_int_equal(pp_task_attempts(task), 1);
+    assert_true(pid_gone(worker));
+    pp_task_unref(task);
+    pp_pool_destroy(pool);
+}
+
 static void what_a_stopped_worker_has_can_be_cancelled(void **state)
 {
     pp_task *running = NULL;
@@ -297,6 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STOP_TEST(a_stopped_worker_keeps_its_task_and_no_other),
         STOP_TEST(a_task_given_to_a_stopped_worker_runs_when_that_goes_on),
+        STOP_TEST(a_task_with_a_time_limit_leaves_a_stopped_worker_that_does_not_begin_it),
         STOP_TEST(what_a_stopped_worker_has_can_be_cancelled),
         STOP_TEST(a_pool_with_stopped_workers_can_be_finalized),
         STOP_TEST(a_pool_whose_idle_workers_are_stopped_can_be_destroyed),
