@@ -87,6 +87,28 @@ static void the_pool_does_not_grow_while_a_worker_is_idle(void **state)
     gate_close(&the_gate);
 }
 
+/* Nobody has asked for its result: the pool looks before it makes another. */
+static void the_pool_does_not_grow_when_its_only_worker_is_done(void **state)
+{
+    (void)state;
+    pp_task *task = NULL;
+    gate_open(&the_gate);
+    pp_pool *pool = pool_of(1, 2);
+    queue_gate_tasks(pool, &task, 1, 1);
+    pid_t pid = pp_task_worker_pid(task);
+    gate_release(&the_gate);
+    assert_true(eventually(process_sleeps, &pid)); /* woken by the gate, and done since */
+    pp_task *next = queue_function(pool, return_null, NULL);
+    assert_ends(next, PP_DONE);
+    assert_int_equal(pp_task_worker_pid(next), pid);
+    assert_int_equal(workers_started(pool), 1);
+    assert_int_equal(pp_pool_num_idle_processes(pool), 1);
+    pp_task_unref(task);
+    pp_task_unref(next);
+    pp_pool_destroy(pool);
+    gate_close(&the_gate);
+}
+
 static void there_are_never_more_than_max_size_workers(void **state)
 {
     (void)state;
@@ -370,6 +392,7 @@ int main(void)
         cmocka_unit_test(the_pool_grows_while_tasks_wait_and_no_worker_is_idle),
         cmocka_unit_test(many_waiting_tasks_bring_as_many_workers_at_once),
         cmocka_unit_test(the_pool_does_not_grow_while_a_worker_is_idle),
+        cmocka_unit_test(the_pool_does_not_grow_when_its_only_worker_is_done),
         cmocka_unit_test(there_are_never_more_than_max_size_workers),
         cmocka_unit_test(there_are_never_more_than_max_size_workers_while_they_are_killed),
         cmocka_unit_test(at_least_min_size_workers_are_alive_all_the_time),

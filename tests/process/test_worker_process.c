@@ -94,6 +94,27 @@ static int set_session(pp_call *call)
     return pp_call_return(call, "i", (int)setsid());
 }
 
+static int session_of_worker_and_parent(pp_call *call)
+{
+    return pp_call_return(call, "ii", (int)getsid(0), (int)getsid(getppid()));
+}
+
+/* The terminal's signals are for the host. */
+static void workers_and_fork_server_are_not_in_the_session_of_the_host(void **state)
+{
+    int worker = 0;
+    int server = 0;
+    (void)state;
+    pp_pool *pool = pool_of(1, 1);
+    pp_task *task = queue_function(pool, session_of_worker_and_parent, NULL);
+    assert_ends(task, PP_DONE);
+    assert_int_equal(pp_value_unpack(pp_task_result(task), "ii", &worker, &server), 0);
+    assert_int_not_equal(worker, getsid(0));
+    assert_int_not_equal(server, getsid(0));
+    pp_task_unref(task);
+    pp_pool_destroy(pool);
+}
+
 static int change_folder_and_limits(pp_call *call)
 {
     (void)call;
@@ -254,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_worker_holds_no_descriptor_of_the_pools_memory_or_of_its_siblings),
+        cmocka_unit_test(workers_and_fork_server_are_not_in_the_session_of_the_host),
         cmocka_unit_test(a_worker_stands_what_a_task_does_to_its_process),
         cmocka_unit_test(a_worker_knows_on_which_processor_it_runs),
         cmocka_unit_test(a_pool_outlives_the_thread_that_created_it),

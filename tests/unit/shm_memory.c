@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,6 +34,22 @@ static void sealed_memory_keeps_its_size(void **state)
     assert_int_equal(ftruncate(fd, SIZE * 2), -1);
     assert_int_equal(pp_memory_checked_contents(fd, &size), -EBADMSG);
     close(fd);
+}
+
+/* Otherwise the first touch would crash where memory has run out since. */
+static void all_pages_are_there_from_the_beginning(void **state)
+{
+    const off_t sizes[] = {SIZE, (off_t)9 << 20}; /* one piece, and several */
+    struct stat told;
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        int fd = pp_memory_create("test", (size_t)sizes[i]);
+        assert_true(fd >= 0);
+        assert_int_equal(fstat(fd, &told), 0);
+        assert_int_equal(told.st_size, sizes[i]);
+        assert_true(told.st_blocks * 512 >= sizes[i]); /* the unit of st_blocks */
+        close(fd);
+    }
 }
 
 static void memory_sealed_read_only_cannot_be_mapped_writable_again(void **state)
@@ -166,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sealed_memory_keeps_its_size),
+        cmocka_unit_test(all_pages_are_there_from_the_beginning),
         cmocka_unit_test(memory_sealed_read_only_cannot_be_mapped_writable_again),
         cmocka_unit_test(a_forked_child_does_not_have_the_mapping),
         cmocka_unit_test(memory_that_cannot_be_had_is_an_error_at_once),

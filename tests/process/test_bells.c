@@ -1,0 +1,88 @@
+/*
+ * test_bells.c - a worker that ends its task while the manager is about to sleep is heard, although
+ * nobody looks at the pool: what pends goes to it.
+ *
+ * Tasks of two priorities are given one by one, so that the second pends until the first has ended; and no
+ * timer watches a tray with one task in it.
+ */
+#include "support.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+static int told[2];
+
+static int spin(pp_call *call)
+{
+    int us = 0;
+    int error = pp_call_args(call, "i", &us);
+    for (double end = now() + us * 1e-6; error == 0 && now() < end;)
+        ;
+    return error;
+}
+
+static int tell(pp_call *call)
+{
+    (void)call;
+    return write(told[1], "", 1) == 1 ? 0 : -1;
+}
+
+static pp_task *queue(pp_pool *pool, pp_function *function, int priority, int us)
+{
+    pp_task        *task = NULL;
+    pp_task_options options = PP_TASK_OPTIONS_INIT;
+    options.priority = priority;
+    assert_int_equal(pp_task_create(&task, PP_FUNCTION(function), &options, "i", us), 0);
+    assert_int_equal(pp_pool_queue_task(pool, task), 0);
+    return task;
+}
+
+/* By the task itself: a question to the pool would be a look at it. */
+static void await_the_telling_of_a_task(void)
+{
+    char          byte = 0;
+    struct pollfd entry = {.fd = told[0], .events = POLLIN};
+    assert_int_equal(poll(&entry, 1, (int)(PATIENCE * 1000)), 1);
+    assert_int_equal(read(told[0], &byte, 1), 1);
+}
+
+/* The first ends before, while and after the manager arms its bell, by turns.  That it looks at others, too,
+ * before it comes to that bell, makes the while longer. */
+static void a_task_that_ends_while_its_bell_is_armed_makes_room_for_the_next(void **state)
+{
+    enum { TIMES = 4000, SHORTEST_US = 10, SPREAD_US = 100, OTHERS = 63 };
+    pp_task *others[OTHERS];
+    (void)state;
+    assert_int_equal(pipe(told), 0);
+    gate_open(&the_gate);
+    pp_pool *pool = pool_of(OTHERS + 1, OTHERS + 1);
+    for (int i = 0; i < OTHERS; i++) {
+        others[i] = queue_function(pool, gate_task, NULL);
+        gate_await(&the_gate);
+    }
+    for (int i = 0; i < TIMES; i++) {
+        pp_task *first = queue(pool, spin, 0, SHORTEST_US + i % SPREAD_US);
+        pp_task *next = queue(pool, tell, 1, 0);
+        await_the_telling_of_a_task();
+        pp_task_unref(first);
+        pp_task_unref(next);
+    }
+    for (int i = 0; i < OTHERS; i++)
+        gate_release(&the_gate);
+    for (int i = 0; i < OTHERS; i++) {
+        assert_ends(others[i], PP_DONE);
+        pp_task_unref(others[i]);
+    }
+    pp_pool_destroy(pool);
+    gate_close(&the_gate);
+    close(told[0]);
+    close(told[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_task_that_ends_while_its_bell_is_armed_makes_room_for_the_next),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
