@@ -23,6 +23,7 @@ kill_at()
 
 begin "each input is in the log once, after $rounds rounds of kill -9, seed $seed"
 round=0
+all_kills=0
 while [ $round -lt "$rounds" ]; do
     round=$((round + 1))
     rm -f log
@@ -31,11 +32,13 @@ while [ $round -lt "$rounds" ]; do
         seed=$(((seed * 1103515245 + 12345) % 2147483648))
         at=$((seed / 65536 % 40 + 1))
         before=$(wc -l 2> /dev/null < log || echo 0)
-        sh -c 'echo $$ > pid; exec "$@"' - "$procpool" run -j 2 --quiet --joblog log --resume \
-            echo < lines 2> err | {
-            until [ -s pid ]; do :; done
-            kill_at $at "$(cat pid)"
-        }
+        { # the shell says of each that it was killed
+            sh -c 'echo $$ > pid; exec "$@"' - "$procpool" run -j 2 --quiet --joblog log --resume \
+                echo < lines 2> err | {
+                until [ -s pid ]; do :; done
+                kill_at $at "$(cat pid)"
+            }
+        } 2> /dev/null
         rm -f pid
         after=$(wc -l < log)
         [ "$after" -lt 61 ] || break
@@ -48,6 +51,8 @@ while [ $round -lt "$rounds" ]; do
             cut -f 1 | sort | comm -13 - lines | tr '\n' ' ')missing"
     awk -F '\t' 'NF != 9 { bad = 1 } END { exit bad }' log || complain "round $round: a torn line"
     [ $kills -gt 0 ] || complain "round $round: nothing was killed"
+    all_kills=$((all_kills + kills))
 done
+echo "  killed $all_kills times"
 
 finish
