@@ -7,6 +7,9 @@
  * task running until the daemon closes its output; who does not want that redirects it.  The
  * time limit of the task covers the wait, and ends the background process too.
  *
+ * Until the command has ended we hold the writing ends, too.  Otherwise its exit would wake us three
+ * times, for each pipe and for the process, and each of these wake-ups takes a processor from a job.
+ *
  * The soft limit is SIGALRM of the library.  It is blocked outside of ppoll, so none gets lost
  * between the look at it and the sleep.  When the task runs out of time the pool ends the worker and
  * everything that descends from it: nothing needs to be done here.
@@ -39,7 +42,8 @@ struct running {
     pp_call *call;
     uint64_t ordinal;
     pid_t    pid;
-    int      fds[3]; /* standard output, standard error, pidfd; -1: at its end */
+    int      fds[3];  /* standard output, standard error, pidfd; -1: at its end */
+    int      ends[2]; /* the ends of both outputs that are written to; -1: closed */
     bool     softened;
 };
 
@@ -106,11 +110,22 @@ static int announce(const struct running *job)
     return send_record(job, CMD_RELAY_BEGIN, sizeof begin);
 }
 
+static void close_one(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
 static void close_watched(struct running *job, int which)
 {
-    if (job->fds[which] >= 0)
-        close(job->fds[which]);
-    job->fds[which] = -1;
+    close_one(&job->fds[which]);
+}
+
+static void close_ends(struct running *job)
+{
+    close_one(&job->ends[OUT]);
+    close_one(&job->ends[ERR]);
 }
 
 /* One read of an output: 0 or -errno. */
@@ -151,8 +166,10 @@ static int watch(struct running *job, const sigset_t *mask)
         }
         if (error < 0 && error != -EINTR)
             return error;
-        if (error == 0 && ready[PROCESS].revents != 0)
+        if (error == 0 && ready[PROCESS].revents != 0) {
             close_watched(job, PROCESS);
+            close_ends(job); /* whoever still has them may write on */
+        }
     }
     return 0;
 }
@@ -169,33 +186,24 @@ static int reap(pid_t pid)
 
 /* ------------------------------------------------------------ begin to end */
 
-/* 0 or a positive errno. */
+/* 0 or a positive errno; what is open then, run_command closes. */
 static int start(struct running *job, char *const *vector)
 {
     char path[PATH_MAX];
-    int  out[2], err[2];
     int  error = -cmd_program_find(path, sizeof path, vector[0]);
-    if (error == 0)
-        error = open_pipe(out);
+    for (int i = OUT; i <= ERR && error == 0; i++) {
+        int pair[2];
+        error = open_pipe(pair);
+        if (error == 0) {
+            job->fds[i] = pair[0];
+            job->ends[i] = pair[1];
+        }
+    }
     if (error != 0)
         return error;
-    error = open_pipe(err);
-    if (error != 0) {
-        close(out[0]);
-        close(out[1]);
-        return error;
-    }
-    struct cmd_spawn what = {path, vector, out[1], err[1], &cmd_job_settings.limits};
-    error = cmd_spawn(&job->pid, &job->fds[PROCESS], &what);
-    close(out[1]);
-    close(err[1]);
-    job->fds[OUT] = out[0];
-    job->fds[ERR] = err[0];
-    if (error != 0) {
-        close_watched(job, OUT);
-        close_watched(job, ERR);
-    }
-    return error;
+    struct cmd_spawn what = {path, vector, job->ends[OUT], job->ends[ERR],
+                             &cmd_job_settings.limits};
+    return cmd_spawn(&job->pid, &job->fds[PROCESS], &what);
 }
 
 /* Run it to its end.  0; a positive errno: it was not started; negative: it was, and then
@@ -214,11 +222,12 @@ static int run_command(struct running *job, char *const *vector, int *status)
             error = watch(job, &before);
         if (error < 0)
             kill(-job->pid, SIGKILL);
-        for (int i = 0; i < WATCHED; i++)
-            close_watched(job, i);
         *status = reap(job->pid);
         error = error == 0 && *status < 0 ? *status : error;
     }
+    for (int i = 0; i < WATCHED; i++)
+        close_watched(job, i);
+    close_ends(job);
     (void)sigprocmask(SIG_SETMASK, &before, NULL); /* it was valid before */
     return error;
 }
@@ -260,7 +269,7 @@ static int execute(struct running *job, char *const *vector, unsigned attempts)
 
 int cmd_job_exec(pp_call *call)
 {
-    struct running job = {.call = call, .fds = {-1, -1, -1}};
+    struct running job = {.call = call, .fds = {-1, -1, -1}, .ends = {-1, -1}};
     unsigned       attempts = 0;
     const void    *data = NULL, *slots = NULL;
     size_t         size = 0, slot_bytes = 0;
