@@ -341,7 +341,7 @@ static bool needs_bells(const struct pp_pool *pool)
  * and a moment's delay is not felt.  The last in a tray is told at once. */
 static uint64_t ends_for_a_bell(const struct pp_pool *pool)
 {
-    enum { MOMENT_NS = 50 * 1000, SHORT_QUEUE = 64 };
+    enum { MOMENT_NS = 500 * 1000, SHORT_QUEUE = 64 };
     if (pool->mean_run < 0 || (pool->blocked > 0 && pool->max_queued < SHORT_QUEUE))
         return 0;
     return (uint64_t)(MOMENT_NS / (pool->mean_run + 1));

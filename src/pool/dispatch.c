@@ -22,7 +22,7 @@
 #include <sys/socket.h>
 
 enum {
-    LOOK_AHEAD_NS = 400 * 1000,       /* of work in one tray */
+    LOOK_AHEAD_NS = 1000 * 1000,       /* of work in one tray */
     WAKE_NS = 20 * 1000,              /* what it takes to wake a worker, about */
     SHORT_NS = 10 * 1000 * 1000,      /* above, a task is long: none behind it */
     STALL_FLOOR_NS = 2 * 1000 * 1000, /* how long something may wait behind a task, at least */

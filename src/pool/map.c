@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Chunks under way for each worker: one runs, the others keep it from waiting. */
-enum { WINDOW = 4, CHUNK_BYTES = 64 * 1024, CHUNKS_PER_WORKER = 16 };
+/* Chunks under way for each worker: one runs, the others keep it from waiting.  That many with their heads
+ * fit into its tray and box: a chunk in a memfd of its own would cost more than its items. */
+enum { WINDOW = 4, CHUNK_BYTES = 15 * PP_GRANULE, CHUNKS_PER_WORKER = 16 };
 
 struct map {
     pp_pool             *pool;

@@ -107,43 +107,61 @@ static bool invoke(struct pp_call *call, const struct pp_resolved *resolved)
     return false;
 }
 
-static bool collect_item(struct pp_call *call)
+static bool has_result_of_its_size(struct pp_call *call)
 {
-    struct pp_reply *reply = &call->reply;
-    if (call->extra.out_size == 0)
+    if (call->item_placed || call->extra.out_size == 0)
         return true;
-    if (!reply->is_bytes || reply->bytes.size != call->extra.out_size) {
-        pp_call_raise_own(call, EINVAL, "a result of another size than out_size bytes");
-        return false;
+    pp_call_raise_own(call, EINVAL, "a result of another size than out_size bytes");
+    return false;
+}
+
+/* What an item leaves behind, when it does. */
+static void forget_item(struct pp_call *call)
+{
+    if (call->reply.is_bytes || call->reply.bytes.size > 0 || call->reply.buffers.count > 0)
+        pp_reply_forget(&call->reply);
+    if (call->checked)
+        pp_document_clear(&call->document);
+    call->checked = false;
+    call->item_placed = false;
+}
+
+/* Each item in turn; its result goes straight to its place. */
+static bool run_items(struct pp_call *call, const struct pp_resolved *resolved, size_t count)
+{
+    const unsigned char *items = call->arguments;
+    unsigned char       *results = call->collected.data;
+    size_t               item_size = call->extra.item_size;
+    size_t               out_size = call->extra.out_size;
+    bool                 succeeded = true;
+    call->arguments_size = item_size;
+    for (size_t i = 0; i < count && succeeded; i++) {
+        call->arguments = items + i * item_size;
+        call->item_place = out_size > 0 ? results + i * out_size : NULL;
+        succeeded = invoke(call, resolved) && has_result_of_its_size(call);
+        if (!succeeded)
+            call->raised.item = i;
+        forget_item(call);
     }
-    if (pp_bytes_append(&call->collected, reply->bytes.data, reply->bytes.size) < 0) {
-        pp_call_raise_own(call, ENOMEM, NULL);
-        return false;
-    }
-    return true;
+    call->item_place = NULL;
+    return succeeded;
 }
 
 static void run_map(struct pp_call *call, const struct pp_resolved *resolved)
 {
-    const unsigned char *items = call->arguments;
-    size_t               item_size = call->extra.item_size;
-    size_t               count = item_size > 0 ? call->arguments_size / item_size : 0;
+    size_t item_size = call->extra.item_size;
+    size_t count = item_size > 0 ? call->arguments_size / item_size : 0;
+    size_t size = 0;
     pp_bytes_reset(&call->collected);
-    for (size_t i = 0; i < count; i++) {
-        call->arguments = items + i * item_size;
-        call->arguments_size = item_size;
-        pp_reply_forget(&call->reply);
-        bool succeeded = invoke(call, resolved) && collect_item(call);
-        if (call->checked)
-            pp_document_clear(&call->document);
-        call->checked = false;
-        if (!succeeded) {
-            call->raised.item = i;
-            return;
-        }
+    if (__builtin_mul_overflow(count, (size_t)call->extra.out_size, &size) ||
+        pp_bytes_reserve(&call->collected, size) < 0) {
+        pp_call_raise_own(call, ENOMEM, NULL);
+        return;
     }
-    pp_reply_forget(&call->reply);
+    if (!run_items(call, resolved, count))
+        return;
     struct pp_bytes whole = call->collected;
+    whole.size = size;
     call->collected = call->reply.bytes;
     call->reply.bytes = whole;
     call->reply.is_bytes = true;

@@ -61,7 +61,11 @@ struct pp_call {
     struct pp_reply  reply;
     struct pp_reply  spare; /* being built; becomes the reply when it is whole */
     struct pp_raised raised;
-    struct pp_bytes  collected; /* PP_REQUEST_MAP: the results of the items so far */
+    /* PP_REQUEST_MAP: the results of the items so far, with room for all; where this item's goes when
+     * it is of the right size (NULL: nowhere), and whether it is there. */
+    struct pp_bytes collected;
+    unsigned char  *item_place;
+    bool            item_placed;
 };
 
 struct pp_worker_self {
