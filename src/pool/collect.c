@@ -347,17 +347,36 @@ static uint64_t ends_for_a_bell(const struct pp_pool *pool)
     return (uint64_t)(MOMENT_NS / (pool->mean_run + 1));
 }
 
-/* When half of the tray is done, or enough for who watches; if nobody does and there is nothing to put
- * in, when it is empty. */
+/* The first that a thread waits for, or the last. */
+static uint64_t first_awaited(const struct pp_worker *worker, uint64_t last)
+{
+    for (uint64_t ticket = worker->head; ticket < last; ticket++) {
+        const struct pp_task *task = worker->sent[ticket % PP_RING].task;
+        if (task != NULL && task->waiters != NULL)
+            return ticket;
+    }
+    return last;
+}
+
+/* When half of the tray is done, or enough for who watches, or what a thread waits for; if nobody does
+ * and there is nothing to put in, when it is empty. */
 static uint64_t ticket_to_ring_for(const struct pp_pool *pool, const struct pp_worker *worker)
 {
     uint64_t last = last_ticket(worker);
     uint64_t half = (last - worker->head) / 2;
     if (pool->watchers > 0 || pool->blocked > 0) {
         uint64_t enough = ends_for_a_bell(pool);
-        return worker->head + (enough < half ? enough : half);
+        uint64_t ticket = worker->head + (enough < half ? enough : half);
+        return pool->awaiting > 0 ? first_awaited(worker, ticket) : ticket;
     }
     return pool->queue.count > 0 ? worker->head + half : last;
+}
+
+void pp_pool_arm_again(struct pp_pool *pool, struct pp_worker *worker)
+{
+    pp_worker_arm(worker, ticket_to_ring_for(pool, worker));
+    atomic_thread_fence(memory_order_seq_cst); /* as below */
+    pp_pool_harvest(pool, worker);
 }
 
 void pp_pool_arm(struct pp_pool *pool)

@@ -22,7 +22,7 @@
 #include <sys/socket.h>
 
 enum {
-    LOOK_AHEAD_NS = 1000 * 1000,       /* of work in one tray */
+    LOOK_AHEAD_NS = 1000 * 1000,      /* of work in one tray */
     WAKE_NS = 20 * 1000,              /* what it takes to wake a worker, about */
     SHORT_NS = 10 * 1000 * 1000,      /* above, a task is long: none behind it */
     STALL_FLOOR_NS = 2 * 1000 * 1000, /* how long something may wait behind a task, at least */
@@ -388,6 +388,8 @@ void pp_pool_forget_sent(struct pp_pool *pool, struct pp_worker *worker, uint64_
     sent->task->queue_wait = sent->task->run_time = 0; /* where worker and ticket stood */
     free_places(worker, sent);
     *sent = (struct pp_sent){0};
+    if (worker->direct != NULL && worker->direct_ticket == ticket)
+        pp_pool_end_direct(worker);
     if (--worker->inflight > 0)
         pool->behind--;
     else

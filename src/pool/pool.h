@@ -117,6 +117,7 @@ struct pp_pool {
     unsigned           result_hint; /* granules that results seem to need */
 
     /* who waits for what */
+    unsigned       awaiting;        /* threads in the lists of tasks that they wait for */
     unsigned       watchers;        /* somebody wants to know of every task that ends */
     pthread_cond_t space;           /* a place in the queue became free, or the pool closed */
     unsigned       blocked;         /* threads waiting there */
@@ -138,6 +139,7 @@ struct pp_pool {
     bool      has_daemon;
     bool      quit;
     bool      wake_mute; /* `wake` could not be rung, and is watched in another way */
+    bool      no_direct; /* the kernel cannot sleep on two words */
     bool      bells;     /* workers ring; otherwise nobody needs to know, and who does looks */
 
     pp_pool_stats       counts; /* the counters among them */
@@ -210,11 +212,19 @@ void pp_pool_harvest_of(struct pp_pool *pool, const struct pp_task *task);
 void pp_pool_conclude(struct pp_pool *pool, struct pp_task *task, struct pp_outcome *outcome);
 /* Without another attempt. */
 void pp_pool_latch(struct pp_pool *pool, struct pp_task *task, struct pp_outcome *outcome);
+/* The same for one worker, of whose tasks one is waited for from now on; then look at it. */
+void pp_pool_arm_again(struct pp_pool *pool, struct pp_worker *worker);
 /* Make the bells ring for what the pool needs to know before its manager sleeps, or not at all. */
 void pp_pool_arm(struct pp_pool *pool);
 
 /* linger.c: wait a moment for a task that may be over soon. */
 void pp_pool_linger(struct pp_pool *pool, const struct pp_task *task);
+
+/* direct.c: sleep, if that is possible, until the worker of this task has published something, or it is
+ * somewhere else.  The caller looks then. */
+void pp_pool_wait_direct(struct pp_pool *pool, const struct pp_task *task, int64_t deadline);
+/* The ticket that is slept on is over, in whatever way. */
+void pp_pool_end_direct(struct pp_worker *worker);
 
 /* wait.c: the task has ended. */
 void pp_pool_wake_waiters(struct pp_task *task);

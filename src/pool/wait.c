@@ -129,7 +129,7 @@ void pp_pool_wake_waiters(struct pp_task *task)
         leave(task->waiters);
         /* the waiter may leave as soon as it reads this: nothing of it is read afterwards */
         atomic_store_explicit(&waiter->word, 1, memory_order_release);
-        pp_futex_wake(&waiter->word, false);
+        (void)pp_futex_wake(&waiter->word, false);
     }
 }
 
@@ -138,12 +138,16 @@ static void enlist(struct pp_task *task, struct pp_waiter_link *link, struct pp_
     struct pp_pool *pool = pp_task_pool(task);
     *link = (struct pp_waiter_link){.waiter = waiter};
     pp_pool_lock(pool);
+    pool->awaiting++;
     pp_pool_watch(pool);
     pp_pool_collect(pool);
     if (ended(task))
         atomic_store_explicit(&waiter->word, 1, memory_order_relaxed);
-    else
+    else {
         join(task, link);
+        if (pp_task_place(task) == PP_PLACE_SENT)
+            pp_pool_arm_again(pool, task->worker);
+    }
     pp_pool_unlock(pool);
 }
 
@@ -152,6 +156,7 @@ static void delist(struct pp_task *task, struct pp_waiter_link *link)
     struct pp_pool *pool = pp_task_pool(task);
     pp_pool_lock(pool);
     leave(link);
+    pool->awaiting--;
     pp_pool_unwatch(pool);
     pp_pool_unlock(pool);
 }
@@ -204,6 +209,8 @@ int pp_wait_all(pp_task *const *tasks, size_t count, double timeout)
         struct pp_waiter_link link;
         if (!ended(tasks[i]) && timeout != 0)
             pp_pool_linger(pp_task_pool(tasks[i]), tasks[i]);
+        if (!ended(tasks[i]) && timeout != 0)
+            pp_pool_wait_direct(pp_task_pool(tasks[i]), tasks[i], deadline);
         if (ended(tasks[i]))
             continue;
         enlist(tasks[i], &link, &waiter);

@@ -31,14 +31,32 @@ int pp_futex_wait(const _Atomic uint32_t *word, uint32_t seen, bool shared, int6
     return result < 0 && errno == ETIMEDOUT && pp_clock_now() >= deadline ? -ETIMEDOUT : 0;
 }
 
-void pp_futex_wake(_Atomic uint32_t *word, bool shared)
+int pp_futex_wake(_Atomic uint32_t *word, bool shared)
 {
     enum { TRIES = 3 };
-    int operation = FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG);
-    /* does not fail on a word that is mapped and aligned; were one lost, nobody would miss it */
-    for (int tries = 0; tries < TRIES; tries++)
-        if (syscall(SYS_futex, word, operation, 1, NULL, NULL, 0) >= 0)
-            return;
+    int  operation = FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG);
+    long woken = -1; /* does not fail on a word that is mapped and aligned */
+    for (int tries = 0; woken < 0 && tries < TRIES; tries++)
+        woken = syscall(SYS_futex, word, operation, 1, NULL, NULL, 0);
+    return woken < 0 ? -errno : 0;
+}
+
+int pp_futex_wait_two(const _Atomic uint32_t *own, uint32_t own_seen,
+                      const _Atomic uint32_t *shared, uint32_t shared_seen, int64_t deadline)
+{
+    struct timespec    until;
+    struct timespec   *limit = NULL;
+    struct futex_waitv words[2] = {
+        {.val = own_seen, .uaddr = (uintptr_t)own, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG},
+        {.val = shared_seen, .uaddr = (uintptr_t)shared, .flags = FUTEX_32}};
+    if (deadline != PP_NEVER) {
+        until = pp_timespec(deadline);
+        limit = &until;
+    }
+    if (syscall(SYS_futex_waitv, words, 2, 0, limit, CLOCK_MONOTONIC) >= 0 || errno == EAGAIN ||
+        errno == EINTR)
+        return 0;
+    return -errno;
 }
 
 int pp_bell_create(void)

@@ -15,8 +15,13 @@
 
 /* Sleep while *word is `seen`: 0 (woken, changed, or for no reason at all: look again) or
  * -ETIMEDOUT.  deadline in ns of CLOCK_MONOTONIC, PP_NEVER for none. */
-int  pp_futex_wait(const _Atomic uint32_t *word, uint32_t seen, bool shared, int64_t deadline);
-void pp_futex_wake(_Atomic uint32_t *word, bool shared);
+int pp_futex_wait(const _Atomic uint32_t *word, uint32_t seen, bool shared, int64_t deadline);
+/* 0, or -errno when nobody can be woken by that word. */
+int pp_futex_wake(_Atomic uint32_t *word, bool shared);
+/* The same for a private word and a shared one: awake when either is not what was seen, or is woken.
+ * -ENOSYS: the kernel cannot. */
+int pp_futex_wait_two(const _Atomic uint32_t *own, uint32_t own_seen,
+                      const _Atomic uint32_t *shared, uint32_t shared_seen, int64_t deadline);
 
 /* A bell that poll can wait for: non-blocking eventfd, CLOEXEC; descriptor or -errno. */
 int pp_bell_create(void);

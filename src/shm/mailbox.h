@@ -155,6 +155,7 @@ struct pp_tray {
     _Atomic uint32_t orders;
     _Atomic uint64_t ring;      /* {ticket << 16, arming}: ring when a ticket >= this is done */
     _Atomic uint64_t cancelled; /* this ticket is asked to stop; UINT64_MAX: all are */
+    _Atomic uint64_t direct;    /* the word of this ticket is slept on: wake it; 0: none is */
     _Alignas(PP_CACHE_LINE) struct pp_request requests[PP_RING];
     _Alignas(PP_CACHE_LINE) unsigned char arena[PP_ARENA_GRANULES][PP_GRANULE];
 };
@@ -225,6 +226,14 @@ static inline struct pp_result *pp_box_result(struct pp_box *box, uint64_t ticke
 static inline uint64_t pp_word(uint64_t ticket, enum pp_slot_state state)
 {
     return ticket << 8 | state;
+}
+
+/* The half of a word that a sleeper has the kernel compare and that its waker names: an address, of which
+ * nothing is read or written. */
+static inline _Atomic uint32_t *pp_word_low(_Atomic uint64_t *word)
+{
+    enum { LOW = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 1 : 0 };
+    return (_Atomic uint32_t *)(void *)word + LOW;
 }
 
 static inline uint64_t pp_word_ticket(uint64_t word)

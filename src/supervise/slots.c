@@ -128,7 +128,7 @@ static void ring(struct pp_worker *worker)
 {
     /* release: whoever sees the new value of the bell sees what was published before */
     atomic_fetch_add_explicit(&worker->tray->bell, 1, memory_order_release);
-    pp_futex_wake(&worker->tray->bell, true);
+    (void)pp_futex_wake(&worker->tray->bell, true); /* cannot fail: ours is mapped */
 }
 
 /* The bell was rung for a ticket that it has not begun: it is on its way, and looks at what comes behind

@@ -40,6 +40,8 @@ struct pp_sent {
     uint8_t         result_granules;
 };
 
+struct pp_waiter;
+
 struct pp_worker {
     struct pp_list       link; /* the pool's idle or busy list */
     unsigned             slot;
@@ -64,22 +66,24 @@ struct pp_worker {
     pid_t                pid;
     int                  statm; /* /proc/pid/statm when memory is limited, or -1 */
 
-    uint64_t       head;     /* the oldest ticket that is not over */
-    uint64_t       tail;     /* the next one */
-    unsigned       inflight; /* tasks in [head, tail) */
-    struct pp_sent sent[PP_RING];
-    uint64_t       request_used; /* granules, a bit each */
-    uint64_t       result_used;
-    uint64_t       rung_for;  /* the last ticket that was out when it was woken */
-    int64_t        looked_at; /* when its tray was last looked through before it was given more */
-    uint16_t       arming;    /* makes each arming of the bell another value */
-    bool           armed;
-    bool           ready;     /* it has been READY */
-    bool           slow;      /* nothing is queued behind its task */
-    uint64_t       head_seen; /* ticket that ran when the stall timer was set */
-    uint64_t       tasks_sent;
-    uint64_t       tasks_ended;
-    bool           unborn; /* its fork server died before it told of a birth */
+    uint64_t          head;     /* the oldest ticket that is not over */
+    uint64_t          tail;     /* the next one */
+    unsigned          inflight; /* tasks in [head, tail) */
+    struct pp_sent    sent[PP_RING];
+    uint64_t          request_used; /* granules, a bit each */
+    uint64_t          result_used;
+    uint64_t          rung_for; /* the last ticket that was out when it was woken */
+    struct pp_waiter *direct;   /* a thread that sleeps on the word of direct_ticket, or NULL */
+    uint64_t          direct_ticket;
+    int64_t  looked_at; /* when its tray was last looked through before it was given more */
+    uint16_t arming;    /* makes each arming of the bell another value */
+    bool     armed;
+    bool     ready;     /* it has been READY */
+    bool     slow;      /* nothing is queued behind its task */
+    uint64_t head_seen; /* ticket that ran when the stall timer was set */
+    uint64_t tasks_sent;
+    uint64_t tasks_ended;
+    bool     unborn; /* its fork server died before it told of a birth */
 
     struct pp_timer idle;  /* retires when it has been idle for long */
     struct pp_timer stall; /* what waits behind a slow task is taken back */

@@ -163,10 +163,14 @@ static void flush_output(void)
         (void)fflush(stderr);
 }
 
-/* The host arms `ring` with a ticket and a number that is new each time; one ring answers it. */
+/* The host arms `ring` with a ticket and a number that is new each time; one ring answers it.  Or somebody
+ * sleeps on the word itself (pool/direct.c). */
 static void ring_if_wanted(struct pp_worker_self *self, uint64_t ticket)
 {
     atomic_thread_fence(memory_order_seq_cst); /* DONE before the look; pairs with pp_arm_worker */
+    if (atomic_load_explicit(&self->tray->direct, memory_order_relaxed) == ticket &&
+        pp_futex_wake(pp_word_low(&pp_box_result(self->box, ticket)->word), true) < 0)
+        pp_worker_ring(self); /* then by way of the manager */
     uint64_t ring = atomic_load_explicit(&self->tray->ring, memory_order_relaxed);
     if (ring == PP_RING_NEVER || ticket < ring >> 16 || ring == self->last_ring)
         return;
