@@ -3,7 +3,8 @@
  * which counts the instructions of each part: the same in every run, however busy the machine is.
  *
  * The parts are the functions whose names end in _part; check.sh divides what they cost by the tasks.
- * There is nothing to sleep for here: the worker says that it is awake, and no bell is armed.
+ * There is nothing to sleep for here: the worker says that it is awake, and no bell is armed.  The clock
+ * goes by its readings, since what has taken long goes another way.
  */
 #include "fuzz/host.h"
 
@@ -12,6 +13,17 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
+
+/* Instead of the C library's: 50 ns from one reading to the next. */
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    static int64_t readings = INT64_C(1) << 40;
+    (void)clock;
+    readings += 50;
+    *now = (struct timespec){.tv_sec = readings / 1000000000, .tv_nsec = readings % 1000000000};
+    return 0;
+}
 
 enum { BATCH = 32, BATCHES = 40, WARM_UP = 10 };
 
