@@ -14,10 +14,10 @@ SANITIZED = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBU
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := build
-.PHONY: build run test install uninstall abi analyze coverage doc deb bench bench-death bench-command soak resume-soak fuzz \
+.PHONY: build run test install uninstall abi analyze coverage doc deb test-deb bench bench-death bench-command soak resume-soak fuzz \
         kill-sweep kill-sample record-cost faults model model-full mutants \
         format check-format tidy help clean \
-        deps-build deps-test deps-bench deps-analyze deps-coverage deps-deb deps-doc test-gcc test-clang test-asan test-tsan
+        deps-build deps-test deps-bench deps-analyze deps-coverage deps-deb deps-test-deb deps-doc test-gcc test-clang test-asan test-tsan
 
 build: ## build libraries, command and examples in build/ (the default)
 	$(call say,Build: libraries$(comma) command and examples in $(BUILD)/)
@@ -30,7 +30,7 @@ run: deps-build build ## install what is missing, build, and run the main job
 	@sh examples/main-job.sh $(BUILD)
 
 # Sanitizers first and the plain gcc build last, so that its report is what one sees at the end.
-test: deps-test check-format test-asan test-tsan test-clang tidy test-gcc ## install what is missing, build and run ALL tests
+test: deps-test deps-analyze check-format analyze test-asan test-tsan test-clang tidy test-gcc ## install what is missing, build and run ALL tests
 
 test-gcc: ## the tests with gcc, valgrind over the codec, includes, symbols, installed prefix
 	$(call say,Tests: gcc)
@@ -126,6 +126,10 @@ deb: deps-deb ## build the Debian packages, and check them with lintian: build/d
 	@mkdir -p $(BUILD)/logs
 	@tools/build-deb $(BUILD)
 
+test-deb: deps-test-deb deb ## install the Debian packages into a fresh root, and run debian/tests there
+	$(call say,Debian packages in a fresh root)
+	@tools/test-deb $(BUILD)
+
 bench: deps-bench build ## install the peers, run all benchmarks, table and plots in docs/bench/; QUICK=1: 2 min
 	$(call say,Benchmarks)
 	@$(call quietly,bench) cmake --build $(BUILD) -j $$(nproc) --target bench-programs
@@ -181,6 +185,10 @@ deps-bench:
 deps-deb:
 	$(call say,Packages that Debian packages are made with)
 	@tools/install-deps deb
+
+deps-test-deb:
+	$(call say,Packages that Debian packages are tested with)
+	@tools/install-deps test-deb
 
 deps-analyze:
 	$(call say,Packages that the analysis is made with)

@@ -173,7 +173,7 @@ static int split(struct cmd_options *options, size_t count, char *const *words)
     while (at < count) {
         const struct separator *separator = separator_of(words[at++]);
         size_t                  length = words_until_separator(words + at, count - at);
-        int                     status = add_source(options, separator, words + at, length);
+        int status = separator != NULL ? add_source(options, separator, words + at, length) : 0;
         if (status != 0)
             return status;
         at += length;

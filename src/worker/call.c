@@ -137,15 +137,16 @@ int pp_call_return(pp_call *call, const char *format, ...)
     return error;
 }
 
-/* The small sizes without a call: an item of a map may cost little more than this. */
+/* The small sizes without a call: an item of a map may cost little more than this. A callable may return
+   what lies there already. */
 static void copy_item(unsigned char *into, const void *data, size_t size)
 {
     if (size == sizeof(uint32_t))
-        memcpy(into, data, sizeof(uint32_t));
+        memmove(into, data, sizeof(uint32_t));
     else if (size == sizeof(uint64_t))
-        memcpy(into, data, sizeof(uint64_t));
-    else
-        memmove(into, data, size); /* a callable may return what lies there already */
+        memmove(into, data, sizeof(uint64_t));
+    else if (size > 0)
+        memmove(into, data, size);
 }
 
 int pp_call_return_bytes(pp_call *call, const void *data, size_t size)

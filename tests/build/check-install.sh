@@ -126,11 +126,16 @@ by_pkg_config shared $(pkg-config --libs procpool)
 examples shared $(pkg-config --libs procpool)
 
 "$cmake" -S "$sources/consumer" -B "$work/consumer" -DCMAKE_C_COMPILER="$cc" \
-    -DCMAKE_PREFIX_PATH="$prefix" -Dprocpool_sources="$sources" >"$work/cmake.log" 2>&1 &&
+    -DCMAKE_PREFIX_PATH="$prefix" -Dprocpool_sources="$sources" \
+    -Dprocpool_examples="$sources/../../examples" >"$work/cmake.log" 2>&1 &&
     "$cmake" --build "$work/consumer" >>"$work/cmake.log" 2>&1 ||
     { cat "$work/cmake.log"; fail "find_package"; }
 check "find_package shared" "$work/consumer/smoke-shared" shared
 check "find_package static" "$work/consumer/smoke-static" static
+for example in hello keywords class map; do
+    "$work/consumer/$example" >"$work/example.out" 2>&1 ||
+        { cat "$work/example.out"; fail "find_package: examples/$example.c"; }
+done
 
 # With the shared library gone -lprocpool is the static one.
 mkdir "$work/aside"
