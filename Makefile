@@ -30,7 +30,7 @@ run: deps-build build ## install what is missing, build, and run the main job
 	@sh examples/main-job.sh $(BUILD)
 
 # Sanitizers first and the plain gcc build last, so that its report is what one sees at the end.
-test: deps-test check-format test-asan test-tsan test-clang tidy test-gcc ## install what is missing, build and run ALL tests
+test: deps-test deps-analyze check-format analyze test-asan test-tsan test-clang tidy test-gcc ## install what is missing, build and run ALL tests
 
 test-gcc: ## the tests with gcc, valgrind over the codec, includes, symbols, installed prefix
 	$(call say,Tests: gcc)
