@@ -101,5 +101,10 @@ static void free_tree(struct pp_attached *node)
 
 void pp_attached_free(struct pp_document *document)
 {
-    free_tree(atomic_exchange_explicit(&document->attached, NULL, memory_order_acq_rel));
+    /* acquire: what readers on other threads attached.  They are gone by now, so nobody adds. */
+    struct pp_attached *tree = atomic_load_explicit(&document->attached, memory_order_acquire);
+    if (tree == NULL)
+        return;
+    atomic_store_explicit(&document->attached, NULL, memory_order_relaxed);
+    free_tree(tree);
 }

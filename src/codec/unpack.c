@@ -176,7 +176,7 @@ static int take_payload(struct pp_unpacking *u, const struct pp_value *root, con
 static char plain_letter(const char *format)
 {
     bool one = format != NULL && format[0] != '\0' && format[1] == '\0';
-    return one && strchr("zbiuIUd", format[0]) != NULL ? format[0] : '\0';
+    return one && strchr("zbiuIUdy", format[0]) != NULL ? format[0] : '\0';
 }
 
 static int take_plain(char letter, const struct pp_value *value, va_list *ap)

@@ -278,12 +278,15 @@ static void outcome_empty(struct pp_outcome *outcome)
 {
     if (outcome->document.data != NULL)
         pp_document_clear(&outcome->document);
-    for (size_t i = 0; i < outcome->buffer_count; i++)
-        pp_buffer_unref(outcome->buffers[i]);
+    while (outcome->buffer_count > 0)
+        pp_buffer_unref(outcome->buffers[--outcome->buffer_count]);
     free(outcome->buffers);
+    outcome->buffers = NULL;
     if (outcome->mapping != NULL)
         munmap(outcome->mapping, outcome->mapping_size);
+    outcome->mapping = NULL;
     error_free(outcome->error);
+    outcome->error = NULL;
 }
 
 void pp_outcome_free(struct pp_outcome *outcome)
@@ -301,7 +304,6 @@ bool pp_outcome_make_spare(struct pp_outcome *outcome)
         return false;
     }
     outcome_empty(outcome);
-    *outcome = (struct pp_outcome){.room = outcome->room};
     return true;
 }
 

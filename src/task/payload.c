@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Where they go: memory, a memfd, or neither, to learn the size. */
+/* Where they go: memory, or a memfd. */
 struct place {
     unsigned char *memory;
     int            fd;
@@ -34,38 +34,46 @@ static void put(struct place *place, size_t at, const void *data, size_t size)
         return;
     if (place->memory != NULL)
         memcpy(place->memory + at, data, size);
-    else if (place->fd >= 0)
+    else
         place->error = pp_memory_write(place->fd, at, data, size);
 }
 
-/* Lay the parts out: the size of the whole. */
-static size_t lay_out(const struct pp_parts *parts, struct place *into)
+/* Where the parts begin, and what the whole takes.  Each begins aligned; one that is empty takes nothing. */
+struct layout {
+    size_t name;
+    size_t captured;
+    size_t arguments;
+    size_t size;
+};
+
+static struct layout layout_of(const struct pp_parts *parts)
 {
     const struct pp_target *target = &parts->shipped.target;
-    size_t                  at = 0;
-    if (parts->has_extra) {
-        put(into, at, &parts->extra, sizeof parts->extra);
-        at += sizeof parts->extra;
-    }
-    if (target->name_size > 0) {
-        put(into, at, parts->shipped.name, target->name_size);
-        at = pp_payload_align(at + target->name_size);
-    }
-    if (target->captured_size > 0) {
-        put(into, at, parts->shipped.captured, target->captured_size);
-        at = pp_payload_align(at + target->captured_size);
-    }
-    put(into, at, parts->arguments, parts->arguments_size);
-    return at + parts->arguments_size;
+    struct layout           layout = {.name = parts->has_extra ? sizeof parts->extra : 0};
+    layout.captured = pp_payload_align(layout.name + target->name_size);
+    layout.arguments = pp_payload_align(layout.captured + target->captured_size);
+    layout.size = layout.arguments + parts->arguments_size;
+    return layout;
 }
 
-static int lay_out_in_memfd(const struct pp_parts *parts, size_t size)
+static void lay_out(const struct pp_parts *parts, const struct layout *layout, struct place *into)
 {
-    int fd = pp_memory_create("procpool arguments", size);
+    const struct pp_target *target = &parts->shipped.target;
+    if (layout->arguments > 0) {
+        put(into, 0, &parts->extra, layout->name);
+        put(into, layout->name, parts->shipped.name, target->name_size);
+        put(into, layout->captured, parts->shipped.captured, target->captured_size);
+    }
+    put(into, layout->arguments, parts->arguments, parts->arguments_size);
+}
+
+static int lay_out_in_memfd(const struct pp_parts *parts, const struct layout *layout)
+{
+    int fd = pp_memory_create("procpool arguments", layout->size);
     if (fd < 0)
         return fd;
     struct place into = {.fd = fd};
-    (void)lay_out(parts, &into); /* the pages are there, zeroed: padding is written by nobody */
+    lay_out(parts, layout, &into); /* the pages are there, zeroed: padding is written by nobody */
     int error = into.error;
     if (error == 0)
         error = pp_memory_seal_contents(fd);
@@ -85,48 +93,50 @@ void pp_payload_free(struct pp_task *task)
 }
 
 static int put_in_memfd(struct pp_task *task, struct pp_uncommon *room,
-                        const struct pp_parts *parts, size_t size)
+                        const struct pp_parts *parts, const struct layout *layout)
 {
     int error = pp_task_need_uncommon(task, room);
-    int fd = error < 0 ? error : lay_out_in_memfd(parts, size);
+    int fd = error < 0 ? error : lay_out_in_memfd(parts, layout);
     if (fd < 0)
         return fd;
     pp_payload_free(task);
     task->flags |= PP_REQUEST_MAPPED | PP_REQUEST_DESCRIPTORS;
     task->uncommon->payload_fd = fd;
-    task->uncommon->payload_size = size;
+    task->uncommon->payload_size = layout->size;
     return 0;
 }
 
-static int put_in_memory(struct pp_task *task, const struct pp_parts *parts, size_t size)
+static int put_in_memory(struct pp_task *task, const struct pp_parts *parts,
+                         const struct layout *layout)
 {
-    struct place into = {.memory = calloc(1, size), .fd = -1};
+    struct place into = {.memory = calloc(1, layout->size), .fd = -1};
     if (into.memory == NULL)
         return -ENOMEM;
-    (void)lay_out(parts, &into);
+    lay_out(parts, layout, &into);
     pp_payload_free(task);
     task->large = into.memory;
-    task->payload_size = (uint32_t)size;
+    task->payload_size = (uint32_t)layout->size;
     return 0;
 }
 
-static int put_in_task(struct pp_task *task, const struct pp_parts *parts, size_t size)
+static int put_in_task(struct pp_task *task, const struct pp_parts *parts,
+                       const struct layout *layout)
 {
     struct place into = {.memory = task->small, .fd = -1};
     pp_payload_free(task);
     memset(task->small, 0, sizeof task->small);
-    (void)lay_out(parts, &into);
-    task->payload_size = (uint32_t)size;
+    lay_out(parts, layout, &into);
+    task->payload_size = (uint32_t)layout->size;
     return 0;
 }
 
 int pp_payload_set(struct pp_task *task, struct pp_uncommon *room, const struct pp_parts *parts)
 {
-    struct place nowhere = {.fd = -1};
-    size_t       size = lay_out(parts, &nowhere);
-    if (size > (size_t)PP_ARENA_GRANULES * PP_GRANULE)
-        return put_in_memfd(task, room, parts, size);
-    return size > PP_TASK_SMALL ? put_in_memory(task, parts, size) : put_in_task(task, parts, size);
+    struct layout layout = layout_of(parts);
+    if (layout.size > (size_t)PP_ARENA_GRANULES * PP_GRANULE)
+        return put_in_memfd(task, room, parts, &layout);
+    return layout.size > PP_TASK_SMALL ? put_in_memory(task, parts, &layout)
+                                       : put_in_task(task, parts, &layout);
 }
 
 /* Bytes of the payload that stand before the arguments. */

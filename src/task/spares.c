@@ -73,7 +73,9 @@ struct pp_task *pp_spares_settle(struct pp_spares *spares, struct pp_draft *draf
         *uncommon = draft->uncommon;
         uncommon->task = task;
     }
-    draft->task = (struct pp_task){0};
+    draft->task.outcome = NULL; /* all that a draft may hold */
+    draft->task.payload_size = 0;
+    draft->task.uncommon = NULL;
     return task;
 }
 

@@ -70,40 +70,47 @@ static bool limit_valid(double seconds)
     return isfinite(seconds) && seconds >= 0;
 }
 
-static int apply_options(struct pp_task *task, struct pp_uncommon *room,
-                         const pp_task_options *given)
+static int apply_options(struct pp_task *task, struct pp_uncommon *room, struct pp_parts *parts,
+                         const pp_task_options *options)
 {
-    pp_task_options options = PP_TASK_OPTIONS_INIT;
-    int             error = given != NULL ? pp_sized_copy(&options, sizeof options, given) : 0;
-    if (error < 0)
-        return error;
-    if (!limit_valid(options.timeout) || !limit_valid(options.soft_timeout) ||
-        !limit_valid(options.retry_delay))
+    if (!limit_valid(options->timeout) || !limit_valid(options->soft_timeout) ||
+        !limit_valid(options->retry_delay))
         return -EINVAL;
-    task->id = options.task_id;
-    task->callback = options.callback;
-    task->exception_callback = options.exception_callback;
-    task->userdata = options.userdata;
-    task->use_pool_callbacks = options.use_pool_callbacks;
-    task->blocking = options.blocking;
-    task->priority = options.priority;
-    if (options.timeout == 0 && options.max_retries == 0)
+    task->id = options->task_id;
+    task->callback = options->callback;
+    task->exception_callback = options->exception_callback;
+    task->userdata = options->userdata;
+    task->use_pool_callbacks = options->use_pool_callbacks;
+    task->blocking = options->blocking;
+    task->priority = options->priority;
+    if (options->soft_timeout > 0 && !parts->has_extra) {
+        parts->extra.soft_timeout = pp_duration_ns(options->soft_timeout);
+        parts->has_extra = true;
+        task->flags |= PP_REQUEST_EXTRA;
+    }
+    if (options->timeout == 0 && options->max_retries == 0)
         return 0;
-    error = pp_task_need_uncommon(task, room);
+    int error = pp_task_need_uncommon(task, room);
     if (error < 0)
         return error;
-    task->uncommon->timeout = pp_duration_ns(options.timeout);
-    task->uncommon->max_retries = options.max_retries;
-    task->uncommon->retry_delay = pp_duration_ns(options.retry_delay);
+    task->uncommon->timeout = pp_duration_ns(options->timeout);
+    task->uncommon->max_retries = options->max_retries;
+    task->uncommon->retry_delay = pp_duration_ns(options->retry_delay);
     return 0;
 }
 
-static int64_t soft_timeout_of(const pp_task_options *options)
+/* Those of a program that was built with another struct are brought into the form of ours. */
+static int apply_given(struct pp_task *task, struct pp_uncommon *room, struct pp_parts *parts,
+                       const pp_task_options *given)
 {
-    size_t end = offsetof(pp_task_options, soft_timeout) + sizeof(double);
-    if (options == NULL || options->size < end || !limit_valid(options->soft_timeout))
-        return 0; /* what is not valid is refused by apply_options */
-    return pp_duration_ns(options->soft_timeout);
+    static const pp_task_options defaults = PP_TASK_OPTIONS_INIT;
+    if (given == NULL)
+        return apply_options(task, room, parts, &defaults);
+    if (given->size == sizeof *given)
+        return apply_options(task, room, parts, given);
+    pp_task_options options = defaults;
+    int             error = pp_sized_copy(&options, sizeof options, given);
+    return error < 0 ? error : apply_options(task, room, parts, &options);
 }
 
 /* --------------------------------------------------------------------- creation */
@@ -151,18 +158,12 @@ static int make(struct pp_task *task, struct pp_uncommon *room, const pp_callabl
                 const pp_task_options *options, struct pp_parts *parts, uint16_t flags,
                 struct pp_buffer_list *buffers)
 {
-    int64_t soft_timeout = soft_timeout_of(options);
     task->flags = flags;
-    int error = apply_options(task, room, options);
+    int error = apply_given(task, room, parts, options);
     if (error == 0)
         error = pp_callable_describe(&parts->shipped, callable);
     if (error == 0 && buffers != NULL && buffers->count + 1 > PP_MAX_DESCRIPTORS)
         error = -E2BIG;
-    if (soft_timeout > 0 && !parts->has_extra) {
-        parts->extra.soft_timeout = soft_timeout;
-        parts->has_extra = true;
-        task->flags |= PP_REQUEST_EXTRA;
-    }
     if (error == 0) {
         task->target = parts->shipped.target;
         error = pp_payload_set(task, room, parts);
