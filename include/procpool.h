@@ -162,7 +162,18 @@ typedef struct pp_task_options {
     double           retry_delay;         /* first delay; doubles each time */
 } pp_task_options;
 
+#ifndef __cplusplus
 #define PP_TASK_OPTIONS_INIT { .size = sizeof(pp_task_options), .blocking = true }
+#else /* which has had designated initializers since C++20 only, and warns of fields left out */
+#define PP_TASK_OPTIONS_INIT pp_task_options_init()
+static inline pp_task_options pp_task_options_init()
+{
+    pp_task_options options = {};
+    options.size = sizeof options;
+    options.blocking = true;
+    return options;
+}
+#endif
 
 /* options NULL: the defaults.  A task can be queued once (-EALREADY).  -EINVAL: a time
  * that is negative, infinite or not a number; a callable that is not whole; what the
@@ -234,10 +245,26 @@ typedef struct pp_pool_options {
     unsigned         flags;
 } pp_pool_options;
 
+#ifndef __cplusplus
 #define PP_POOL_OPTIONS_INIT                                                        \
     { .size = sizeof(pp_pool_options), .min_size = 2, .max_queued_requests = 10,    \
       .strict_limits = true, .idle_attempts = 10, .idle_interval = 10.0,            \
       .orphan_grace = 30.0 }
+#else
+#define PP_POOL_OPTIONS_INIT pp_pool_options_init()
+static inline pp_pool_options pp_pool_options_init()
+{
+    pp_pool_options options = {};
+    options.size = sizeof options;
+    options.min_size = 2;
+    options.max_queued_requests = 10;
+    options.strict_limits = true;
+    options.idle_attempts = 10;
+    options.idle_interval = 10.0;
+    options.orphan_grace = 30.0;
+    return options;
+}
+#endif
 
 /* options NULL: the defaults.  Returns once min_size workers are alive.
  *

@@ -11,6 +11,7 @@
  */
 #include "base/clock.h"
 #include "base/descriptor.h"
+#include "base/prefetch.h"
 #include "pool/pool.h"
 #include "shm/doorbell.h"
 
@@ -287,6 +288,8 @@ void pp_pool_harvest(struct pp_pool *pool, struct pp_worker *worker)
             struct pp_result *result = find_done(pool, worker, worker->head);
             if (result == NULL)
                 break;
+            pp_prefetch_to_write(result); /* to be released when it is read */
+            __builtin_prefetch(pp_box_result(worker->box, worker->head + 1));
             take_result(pool, worker, result, worker->head, &now);
             some = true;
         }

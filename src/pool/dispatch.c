@@ -215,7 +215,8 @@ static int send_task(struct pp_pool *pool, struct pp_worker *worker, struct pp_t
     else if (first)
         pp_worker_disarm(worker);
     pp_mailbox_publish_request(pp_box_result(worker->box, ticket), ticket);
-    pp_prefetch_to_write(pp_tray_request(worker->tray, worker->tail)); /* the worker read it a round ago */
+    pp_prefetch_to_write(
+        pp_tray_request(worker->tray, worker->tail)); /* the worker read it a round ago */
     watch_limits(pool, worker, task);
     return 0;
 }

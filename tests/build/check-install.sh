@@ -90,8 +90,9 @@ by_pkg_config() { # shared|static, libraries as pkg-config gives them
     {
         "$cc" -std=c11 -Wall -Wextra -Wpedantic -Werror $flags "$sources/smoke.c" \
             -o "$work/c11-$kind" "$@"
-        "$cxx" -std=c++17 -Wall $flags "$sources/smoke.cpp" -o "$work/c++17-$kind" "$@"
-        "$cxx" -std=c++20 -Wall -Werror $flags "$sources/smoke.cpp" -o "$work/c++20-$kind" "$@"
+        "$cxx" -std=c++17 -Wall -Wextra -Wpedantic -Werror $flags "$sources/smoke.cpp" \
+            -o "$work/c++17-$kind" "$@"
+        "$cxx" -std=c++20 -Wall -Wextra -Wpedantic -Werror $flags "$sources/smoke.cpp" -o "$work/c++20-$kind" "$@"
     }
     for language in c11 c++17 c++20; do
         check "pkg-config $language $kind" "$work/$language-$kind" "$kind"

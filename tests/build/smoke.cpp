@@ -18,6 +18,13 @@ static int twice(pp_call *call)
 int main()
 {
     pp_pool_options pool_options = PP_POOL_OPTIONS_INIT;
+    if (pool_options.min_size != 2 || pool_options.max_queued_requests != 10 ||
+        !pool_options.strict_limits || pool_options.idle_attempts != 10 ||
+        pool_options.idle_interval != 10.0 || pool_options.orphan_grace != 30.0 ||
+        pool_options.size != sizeof(pp_pool_options)) {
+        std::fprintf(stderr, "the defaults are not those of C\n");
+        return 1;
+    }
     pool_options.min_size = 1;
     pp_pool *pool = nullptr;
     int      error = pp_pool_create(&pool, &pool_options);
