@@ -97,6 +97,14 @@ static int as_count(uint64_t count)
     return count < INT32_MAX ? (int)count : INT32_MAX;
 }
 
+/* Between callbacks, which may take long together: what pends goes to workers that have room by now. */
+static void keep_workers_busy(struct pp_pool *pool, uint64_t delivered)
+{
+    enum { OFTEN = 32 };
+    if (delivered % OFTEN == 0 && pool->queue.count > 0)
+        pp_pool_collect(pool);
+}
+
 int pp_pool_process_results(pp_pool *pool)
 {
     int error = pp_pool_check(pool);
@@ -107,8 +115,10 @@ int pp_pool_process_results(pp_pool *pool)
     pp_pool_collect(pool);
     uint64_t count = take_uncalled(pool);
     /* callbacks that queue further tasks do not keep us here for ever */
-    for (size_t due = pool->ended_count; due > 0 && pp_pool_deliver_one(pool); due--)
+    for (size_t due = pool->ended_count; due > 0 && pp_pool_deliver_one(pool); due--) {
         count++;
+        keep_workers_busy(pool, count);
+    }
     pp_pool_unlock(pool);
     pp_home_unref(&pool->home);
     return as_count(count);
@@ -135,12 +145,15 @@ int pp_pool_process_all_results(pp_pool *pool, double timeout)
     pp_pool_lock(pool);
     pp_pool_watch(pool);
     for (;;) {
-        pp_pool_collect(pool);
-        count += take_uncalled(pool);
         if (pp_pool_deliver_one(pool)) {
             count++;
+            keep_workers_busy(pool, count);
             continue;
         }
+        pp_pool_collect(pool);
+        count += take_uncalled(pool);
+        if (pool->ended_count > 0)
+            continue;
         if (pool->unprocessed <= not_waited_for(pool) || error < 0)
             break;
         error = pp_pool_observe(pool, deadline);

@@ -25,6 +25,7 @@
 enum {
     LOOK_AHEAD_NS = 1000 * 1000,      /* of work in one tray */
     WAKE_NS = 20 * 1000,              /* what it takes to wake a worker, about */
+    LOOK_NS = 4 * 1000,               /* so often a full tray is looked through, at most */
     SHORT_NS = 10 * 1000 * 1000,      /* above, a task is long: none behind it */
     STALL_FLOOR_NS = 2 * 1000 * 1000, /* how long something may wait behind a task, at least */
     BUSY_TRIES = 4,                   /* workers looked at for a place behind */
@@ -324,41 +325,66 @@ static bool is_held_up(const struct pp_worker *worker, int64_t now)
            (uint64_t)now - (uint64_t)began > WAKE_NS;
 }
 
-/* May a short task go behind what this worker has?  One that sleeps has done all, and is idle then.  It
- * is looked through as often as it can have done what keeps it busy. */
-static bool keeps_up(struct pp_pool *pool, struct pp_worker *worker, unsigned most, int64_t now)
+/* Look through what it has done, and be told of the rest if somebody is to know. */
+static void look_through(struct pp_pool *pool, struct pp_worker *worker)
 {
-    bool awake = pp_worker_awake(worker);
-    if (!awake || worker->inflight >= most || now - worker->looked_at > WAKE_NS) {
-        pp_pool_harvest(pool, worker);
-        worker->looked_at = now;
-        worker->slow = worker->slow || (worker->inflight > 0 && is_held_up(worker, now));
-    }
-    return awake && !worker->slow && worker->inflight > 0 && worker->inflight < most;
+    worker->looked_at = pool->now;
+    pp_pool_harvest(pool, worker);
+    if (pool->bells && worker->inflight > 0)
+        pp_pool_arm_again(pool, worker);
+    worker->slow = worker->slow || (worker->inflight > 0 && is_held_up(worker, pool->now));
 }
 
-/* While one worker keeps up with short tasks, waking another costs more than it gives. */
-static void give_to_awake(struct pp_pool *pool)
+/* May short tasks go behind what this worker has, now or in a moment?  One that sleeps has done all, and is
+ * idle then.  It is looked through as often as it can have done what keeps it busy, or half of it. */
+static bool keeps_up(struct pp_pool *pool, struct pp_worker *worker, unsigned most)
+{
+    bool    awake = pp_worker_awake(worker);
+    int64_t often = worker->inflight >= most ? LOOK_NS : WAKE_NS;
+    if (!awake || pool->now - worker->looked_at > often)
+        look_through(pool, worker);
+    return awake && !worker->slow && worker->inflight > 0 && worker->state == PP_WORKER_READY &&
+           (pool->max_tasks == 0 || worker->tasks_sent < pool->max_tasks);
+}
+
+/* It may wait for a worker that is awake, without another being woken: what waits is less work than that
+ * takes, and any worker can have it. */
+static bool may_wait(const struct pp_pool *pool)
+{
+    const struct pp_task *first = pp_queue_first(&pool->queue);
+    return first != NULL && (first->flags & PP_REQUEST_DESCRIPTORS) == 0 &&
+           !pp_queue_mixed(&pool->queue) &&
+           (int64_t)pool->queue.count < WAKE_NS / (pool->mean_run + 1);
+}
+
+/* While one worker keeps up with short tasks, waking another costs more than it gives.  True: what still
+ * pends is for those that are awake. */
+static bool give_to_awake(struct pp_pool *pool)
 {
     if (pool->mean_run < 0 || pool->mean_run > WAKE_NS / 4 || pool->queue.count == 0)
-        return;
-    int64_t  now = pp_queue_first(&pool->queue)->queued_at; /* or before: it looks less often */
-    int64_t  enough = WAKE_NS / (pool->mean_run + 1);
-    unsigned most = enough < PP_RING / 2 ? (unsigned)enough : PP_RING / 2;
+        return false;
+    int64_t         enough = WAKE_NS / (pool->mean_run + 1);
+    unsigned        most = enough < PP_RING ? (unsigned)enough : PP_RING;
+    bool            some = false;
     struct pp_list *link = pool->busy.next;
     for (int i = 0; i < BUSY_TRIES && link != &pool->busy && pool->queue.count > 0; i++) {
         struct pp_worker *worker = PP_CONTAINER(link, struct pp_worker, link);
         link = link->next; /* looking through it may move it to the idle ones */
-        if (keeps_up(pool, worker, most, now))
+        if (!keeps_up(pool, worker, most))
+            continue;
+        some = true;
+        if (worker->inflight < most)
             pp_pool_refill(pool, worker);
     }
+    return some && may_wait(pool);
 }
 
 void pp_pool_dispatch(struct pp_pool *pool)
 {
     if (pool->queue.count == 0 && pool->idle_count > 0 && pool->behind > 0)
         share_with_idle(pool);
-    give_to_awake(pool);
+    if (give_to_awake(pool))
+        return;
     give_to_idle(pool);
     for (int i = 0; i < BUSY_TRIES && pool->queue.count > 0 && !pp_list_empty(&pool->busy); i++) {
         struct pp_worker *worker = PP_CONTAINER(pool->busy.next, struct pp_worker, link);

@@ -184,6 +184,7 @@ static int64_t first_timer(const struct pp_pool *pool)
  * for what is no more: then it does not sleep. */
 static int settle(struct pp_pool *pool)
 {
+    pool->now = pp_clock_now();
     run_timers(pool);
     pp_pool_collect(pool);
     pp_pool_dispatch(pool);

@@ -81,6 +81,7 @@ struct pp_pool {
     uint64_t         ended_without_callbacks; /* since the last process_results */
     uint64_t         next_id;
     uint64_t         next_order;
+    int64_t          now;    /* of the last submission, or when the manager woke up */
     unsigned         behind; /* tasks in trays that have another before them */
     size_t           delayed_count;
     uint64_t         unfinished;    /* accepted and not ended         */

@@ -95,7 +95,7 @@ static int take_in(struct pp_pool *pool, struct pp_task *task)
     if (task->id == 0)
         task->id = ++pool->next_id;
     task->order = ++pool->next_order;
-    task->queued_at = pp_clock_now();
+    task->queued_at = pool->now = pp_clock_now();
     pool->unfinished++;
     pool->unprocessed++;
     if (pp_task_retries(task) > 0)
@@ -133,13 +133,15 @@ static void let_urgent_pass(struct pp_pool *pool)
     }
 }
 
-/* Nobody has looked at the workers for a while.  If it has to pend all the same, the manager is to hear
- * of the next that is done. */
+/* Nobody has looked at the workers for a while.  If it has to pend all the same, the manager, which may
+ * sleep, is to hear of what is done. */
 static void look_for_room(struct pp_pool *pool)
 {
     pp_pool_collect(pool);
-    if (pool->queue.count > 0)
-        pp_pool_wake_manager(pool);
+    if (pool->queue.count == 0)
+        return;
+    pp_pool_arm(pool);
+    pp_pool_collect(pool); /* behind its fence: what was done before can have rung for nobody */
 }
 
 static void refuse_if_hopeless(struct pp_pool *pool)

@@ -316,9 +316,15 @@ static char *read_header(void)
     return text;
 }
 
-/* Comments, preprocessor lines and typedefs of functions declare none. */
+/* Comments, preprocessor lines and typedefs of functions declare none, and what is for C++ is not of the
+ * library. */
 static void blank(char *text)
 {
+    for (char *at = strstr(text, "#else"); at != NULL; at = strstr(at + 1, "#else")) {
+        char *end = strstr(at, "#endif");
+        assert_non_null(end);
+        memset(at + strlen("#else"), ' ', (size_t)(end - at) - strlen("#else"));
+    }
     for (char *at = strstr(text, "/*"); at != NULL; at = strstr(at, "/*")) {
         char *end = strstr(at, "*/");
         assert_non_null(end);
