@@ -372,9 +372,10 @@ static bool give_to_awake(struct pp_pool *pool)
         link = link->next; /* looking through it may move it to the idle ones */
         if (!keeps_up(pool, worker, most))
             continue;
-        some = true;
         if (worker->inflight < most)
             pp_pool_refill(pool, worker);
+        /* should its task turn out to be slow, this timer lets go of what waits */
+        some = some || worker->stall.index != 0;
     }
     return some && may_wait(pool);
 }

@@ -79,10 +79,55 @@ static void a_task_that_ends_while_its_bell_is_armed_makes_room_for_the_next(voi
     close(told[1]);
 }
 
+static void run_short_ones(pp_pool *pool)
+{
+    enum { SHORT = 2000 };
+    for (int i = 0; i < SHORT; i++)
+        assert_int_equal(
+            pp_pool_create_and_queue_bytes(pool, PP_FUNCTION(return_null), NULL, "", 0), 0);
+    assert_true(pp_pool_process_all_results(pool, PATIENCE) >= 0);
+}
+
+static pp_task *queue_large(pp_pool *pool)
+{
+    enum { LARGE = 40 * 1024 };
+    static const unsigned char large[LARGE];
+    pp_task                   *task = NULL;
+    assert_int_equal(pp_task_create(&task, PP_FUNCTION(gate_task), NULL, NULL), 0);
+    assert_int_equal(pp_task_set_bytes(task, large, LARGE), 0);
+    assert_int_equal(pp_pool_queue_task(pool, task), 0);
+    return task;
+}
+
+/* Short tasks before make the pool prefer the worker that is awake.  Its arena has no room for the second
+ * argument while the first task holds it, and no timer watches a tray with one task in it. */
+static void what_a_full_arena_keeps_out_goes_to_an_idle_worker(void **state)
+{
+    enum { TIMES = 30 };
+    (void)state;
+    gate_open(&the_gate);
+    pp_pool *pool = pool_of(2, 2);
+    for (int i = 0; i < TIMES; i++) {
+        run_short_ones(pool);
+        pp_task *tasks[] = {queue_large(pool), queue_large(pool)};
+        gate_await(&the_gate);
+        gate_await(&the_gate); /* and neither was let go: there are two workers at it */
+        for (int j = 0; j < 2; j++)
+            gate_release(&the_gate);
+        for (int j = 0; j < 2; j++) {
+            assert_ends(tasks[j], PP_DONE);
+            pp_task_unref(tasks[j]);
+        }
+    }
+    pp_pool_destroy(pool);
+    gate_close(&the_gate);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_that_ends_while_its_bell_is_armed_makes_room_for_the_next),
+        cmocka_unit_test(what_a_full_arena_keeps_out_goes_to_an_idle_worker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
