@@ -58,6 +58,12 @@ function(procpool_whole_optimization objects library)
     target_link_options(${library} PRIVATE -flto=auto)
 endfunction()
 
+# What is linked with the static library by the hundred takes its machine code.
+set(PROCPOOL_LINK_AS_IT_IS)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    set(PROCPOOL_LINK_AS_IT_IS -fno-lto)
+endif()
+
 # Structs of some cache lines are cleared and copied by plain stores: the string instructions that gcc
 # takes otherwise need tens of cycles to begin, and a task has eight of them on its way.
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")

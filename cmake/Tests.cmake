@@ -83,6 +83,7 @@ function(procpool_test_program kind source timeout)
     set(target ${kind}-${name})
     add_executable(${target} "${source}" ${ARGN})
     procpool_test_options(${target})
+    target_link_options(${target} PRIVATE ${PROCPOOL_LINK_AS_IT_IS})
     target_link_libraries(${target} PRIVATE
         $<LINK_LIBRARY:WHOLE_ARCHIVE,procpool_static> PkgConfig::PROCPOOL_MSGPACK
         PkgConfig::PROCPOOL_CMOCKA Threads::Threads ${CMAKE_DL_LIBS})
