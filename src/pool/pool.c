@@ -89,6 +89,17 @@ static void destroy_memory(struct pp_home *home)
     free(pool);
 }
 
+/* It is held for some hundred nanoseconds at a time: who finds it taken looks again for a moment before it
+ * sleeps.  None of these calls can fail in glibc. */
+static void init_lock(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
 static struct pp_pool *pool_new(void)
 {
     struct pp_pool *pool = calloc(1, sizeof *pool);
@@ -96,8 +107,8 @@ static struct pp_pool *pool_new(void)
         return NULL;
     atomic_init(&pool->home.references, 1);
     pool->home.destroy = destroy_memory;
-    pthread_mutex_init(&pool->lock, NULL); /* these cannot fail with default attributes */
-    pthread_cond_init(&pool->space, NULL);
+    init_lock(&pool->lock);
+    pthread_cond_init(&pool->space, NULL); /* these cannot fail with default attributes */
     pthread_cond_init(&pool->progress, NULL);
     pthread_cond_init(&pool->deliver, NULL);
     pp_list_init(&pool->delayed);
