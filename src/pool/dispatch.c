@@ -149,7 +149,7 @@ static void count_in(struct pp_pool *pool, struct pp_worker *worker)
     pp_list_remove(&worker->link);
     pool->idle_count--;
     pool->busy_count++;
-    pp_list_append(&pool->busy, &worker->link);
+    pp_list_prepend(&pool->busy, &worker->link); /* it is awake, or soon will be */
     pp_heap_remove(&pool->timers, &worker->idle);
 }
 
@@ -288,6 +288,15 @@ void pp_pool_refill(struct pp_pool *pool, struct pp_worker *worker)
         pp_worker_wake(worker);
 }
 
+/* What waits in its tray is more work than it takes to wake another. */
+static bool has_enough_to_share(const struct pp_pool *pool, const struct pp_worker *worker)
+{
+    if (worker->inflight < 2)
+        return false;
+    return worker->slow || pool->mean_run < 0 ||
+           (int64_t)(worker->inflight - 1) * (pool->mean_run + 1) >= WAKE_NS;
+}
+
 /* When a worker has nothing to do and others have more than one: share. */
 static void share_with_idle(struct pp_pool *pool)
 {
@@ -295,23 +304,42 @@ static void share_with_idle(struct pp_pool *pool)
     while (pool->idle_count > 0 && pool->behind > 0 && link != &pool->busy) {
         struct pp_worker *worker = PP_CONTAINER(link, struct pp_worker, link);
         link = link->next;
-        if (worker->inflight > 1)
+        if (has_enough_to_share(pool, worker))
             pp_pool_recall_behind(pool, worker);
         if (pool->queue.count > 0)
             return;
     }
 }
 
-/* One for each; the rest goes behind those that are short. */
+/* So many tasks are as much work as a wake-up takes; 1 when that is not known, or they are not so short. */
+static unsigned worth_a_wake_up(const struct pp_pool *pool)
+{
+    if (pool->mean_run < 0 || pool->mean_run > WAKE_NS / 4)
+        return 1;
+    int64_t count = WAKE_NS / (pool->mean_run + 1);
+    return count < PP_RING ? (unsigned)count : PP_RING;
+}
+
+static void fill_up(struct pp_pool *pool, struct pp_worker *worker, unsigned most)
+{
+    struct pp_task *task = NULL;
+    while (worker->inflight < most && (task = pp_queue_first(&pool->queue)) != NULL &&
+           has_room(pool, worker) && send_task(pool, worker, task) == 0)
+        ;
+}
+
+/* One for each, or as many as are worth to wake it; the rest goes behind those that are short. */
 static void give_to_idle(struct pp_pool *pool)
 {
+    unsigned        most = worth_a_wake_up(pool);
     struct pp_task *task = NULL;
     while (pool->idle_count > 0 && (task = pp_queue_first(&pool->queue)) != NULL) {
         struct pp_worker *worker = PP_CONTAINER(pool->idle.next, struct pp_worker, link);
         int               error = send_task(pool, worker, task);
-        if (error == 0)
+        if (error == 0) {
+            fill_up(pool, worker, most);
             pp_worker_wake(worker);
-        else if (!settle_refusal(pool, worker, task, error))
+        } else if (!settle_refusal(pool, worker, task, error))
             return;
     }
 }
@@ -347,14 +375,15 @@ static bool keeps_up(struct pp_pool *pool, struct pp_worker *worker, unsigned mo
            (pool->max_tasks == 0 || worker->tasks_sent < pool->max_tasks);
 }
 
-/* It may wait for a worker that is awake, without another being woken: what waits is less work than that
- * takes, and any worker can have it. */
-static bool may_wait(const struct pp_pool *pool)
+/* It may wait for those that are awake, without another being woken: what waits is less work than that takes,
+ * or the processors have work as it is, and any worker can have it. */
+static bool may_wait(const struct pp_pool *pool, unsigned awake)
 {
     const struct pp_task *first = pp_queue_first(&pool->queue);
     return first != NULL && (first->flags & PP_REQUEST_DESCRIPTORS) == 0 &&
            !pp_queue_mixed(&pool->queue) &&
-           (int64_t)pool->queue.count < WAKE_NS / (pool->mean_run + 1);
+           (awake >= pool->processors ||
+            (int64_t)pool->queue.count < WAKE_NS / (pool->mean_run + 1));
 }
 
 /* While one worker keeps up with short tasks, waking another costs more than it gives.  True: what still
@@ -363,9 +392,8 @@ static bool give_to_awake(struct pp_pool *pool)
 {
     if (pool->mean_run < 0 || pool->mean_run > WAKE_NS / 4 || pool->queue.count == 0)
         return false;
-    int64_t         enough = WAKE_NS / (pool->mean_run + 1);
-    unsigned        most = enough < PP_RING ? (unsigned)enough : PP_RING;
-    bool            some = false;
+    unsigned        most = worth_a_wake_up(pool);
+    unsigned        awake = 0;
     struct pp_list *link = pool->busy.next;
     for (int i = 0; i < BUSY_TRIES && link != &pool->busy && pool->queue.count > 0; i++) {
         struct pp_worker *worker = PP_CONTAINER(link, struct pp_worker, link);
@@ -375,9 +403,9 @@ static bool give_to_awake(struct pp_pool *pool)
         if (worker->inflight < most)
             pp_pool_refill(pool, worker);
         /* should its task turn out to be slow, this timer lets go of what waits */
-        some = some || worker->stall.index != 0;
+        awake += worker->stall.index != 0 ? 1 : 0;
     }
-    return some && may_wait(pool);
+    return awake > 0 && may_wait(pool, awake);
 }
 
 void pp_pool_dispatch(struct pp_pool *pool)

@@ -16,6 +16,8 @@
 #include "shm/doorbell.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
@@ -100,6 +102,13 @@ static void init_lock(pthread_mutex_t *lock)
     pthread_mutexattr_destroy(&attributes);
 }
 
+/* More than a set has room for are as good as without end. */
+static unsigned count_processors(void)
+{
+    cpu_set_t mine;
+    return sched_getaffinity(0, sizeof mine, &mine) == 0 ? (unsigned)CPU_COUNT(&mine) : UINT_MAX;
+}
+
 static struct pp_pool *pool_new(void)
 {
     struct pp_pool *pool = calloc(1, sizeof *pool);
@@ -107,6 +116,7 @@ static struct pp_pool *pool_new(void)
         return NULL;
     atomic_init(&pool->home.references, 1);
     pool->home.destroy = destroy_memory;
+    pool->processors = count_processors();
     init_lock(&pool->lock);
     pthread_cond_init(&pool->space, NULL); /* these cannot fail with default attributes */
     pthread_cond_init(&pool->progress, NULL);

@@ -58,6 +58,7 @@ struct pp_pool {
     bool             strict_limits;
     bool             keep_running;
     int64_t          idle_limit; /* ns: attempts times interval */
+    unsigned         processors; /* that this process may run on, when it made the pool */
     pp_result_fn    *callback;
     pp_exception_fn *exception_callback;
     void            *userdata;
