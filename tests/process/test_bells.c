@@ -1,6 +1,6 @@
 /*
- * test_bells.c - a worker that ends its task while the manager is about to sleep is heard, although
- * nobody looks at the pool: what pends goes to it.
+ * test_bells.c - a worker that ends its task while its bell is armed is heard, although nobody looks at
+ * the pool: what pends goes to it.
  *
  * Tasks of two priorities are given one by one, so that the second pends until the first has ended; and no
  * timer watches a tray with one task in it.
@@ -12,12 +12,18 @@
 
 static int told[2];
 
+static void wait_a_moment(int us)
+{
+    for (double end = now() + us * 1e-6; now() < end;)
+        ;
+}
+
 static int spin(pp_call *call)
 {
     int us = 0;
     int error = pp_call_args(call, "i", &us);
-    for (double end = now() + us * 1e-6; error == 0 && now() < end;)
-        ;
+    if (error == 0)
+        wait_a_moment(us);
     return error;
 }
 
@@ -46,11 +52,11 @@ static void await_the_telling_of_a_task(void)
     assert_int_equal(read(told[0], &byte, 1), 1);
 }
 
-/* The first ends before, while and after the manager arms its bell, by turns.  That it looks at others, too,
- * before it comes to that bell, makes the while longer. */
+/* The first ends before, while and after its bell is armed for the next, which pends, by turns.  That others
+ * are looked at, too, before that bell is armed, makes the while longer. */
 static void a_task_that_ends_while_its_bell_is_armed_makes_room_for_the_next(void **state)
 {
-    enum { TIMES = 4000, SHORTEST_US = 10, SPREAD_US = 100, OTHERS = 63 };
+    enum { TIMES = 4000, RUN_US = 10, SPREAD_US = 100, OTHERS = 63 };
     pp_task *others[OTHERS];
     (void)state;
     assert_int_equal(pipe(told), 0);
@@ -61,7 +67,8 @@ static void a_task_that_ends_while_its_bell_is_armed_makes_room_for_the_next(voi
         gate_await(&the_gate);
     }
     for (int i = 0; i < TIMES; i++) {
-        pp_task *first = queue(pool, spin, 0, SHORTEST_US + i % SPREAD_US);
+        pp_task *first = queue(pool, spin, 0, RUN_US + i / SPREAD_US % SPREAD_US);
+        wait_a_moment(i % SPREAD_US);
         pp_task *next = queue(pool, tell, 1, 0);
         await_the_telling_of_a_task();
         pp_task_unref(first);
