@@ -211,6 +211,15 @@ static void learn_size(struct pp_pool *pool, uint64_t size)
         pool->result_hint = (unsigned)granules;
 }
 
+void pp_pool_learn_run(struct pp_pool *pool, int64_t took)
+{
+    enum { SMOOTHING = 8 };
+    if (pool->mean_run < 0)
+        pool->mean_run = took;
+    else
+        pool->mean_run += (took - pool->mean_run) / SMOOTHING;
+}
+
 struct times {
     int64_t queue_wait;
     int64_t run_time;
@@ -220,7 +229,6 @@ struct times {
 static struct times learn_times(struct pp_pool *pool, const struct pp_task *task,
                                 struct pp_result *result, int64_t *now)
 {
-    enum { SMOOTHING = 8 };
     int64_t began = atomic_load_explicit(&result->began, memory_order_relaxed);
     int64_t ended = *(volatile int64_t *)&result->ended;
     if (began > *now || ended > *now)
@@ -232,10 +240,7 @@ static struct times learn_times(struct pp_pool *pool, const struct pp_task *task
     struct times times = {.queue_wait = began - task->queued_at, .run_time = ended - began};
     pp_histogram_add(&pool->queue_waits, times.queue_wait);
     pp_histogram_add(&pool->run_times, times.run_time);
-    if (pool->mean_run < 0)
-        pool->mean_run = times.run_time;
-    else
-        pool->mean_run += (times.run_time - pool->mean_run) / SMOOTHING;
+    pp_pool_learn_run(pool, times.run_time);
     return times;
 }
 

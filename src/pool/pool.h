@@ -210,6 +210,8 @@ void pp_pool_forget_sent(struct pp_pool *pool, struct pp_worker *worker, uint64_
 void pp_pool_collect(struct pp_pool *pool);
 void pp_pool_harvest(struct pp_pool *pool, struct pp_worker *worker);
 void pp_pool_harvest_of(struct pp_pool *pool, const struct pp_task *task);
+/* A task took so long, or has by now. */
+void pp_pool_learn_run(struct pp_pool *pool, int64_t took);
 /* A task's attempt is over: retry it or latch the outcome, which is taken over. */
 void pp_pool_conclude(struct pp_pool *pool, struct pp_task *task, struct pp_outcome *outcome);
 /* Without another attempt. */
