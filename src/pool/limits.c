@@ -105,8 +105,8 @@ static void stall_due(struct pp_pool *pool, struct pp_worker *worker)
         return;
     if (worker->head_seen == worker->head) {
         worker->slow = true;
-        pp_pool_learn_run(pool,
-                          CHECK_NS); /* those behind may be like it: each is given to another */
+        if (pool->mean_run < CHECK_NS) /* those behind may be like it: each is given to another */
+            pp_pool_learn_run(pool, CHECK_NS);
         pp_pool_recall_behind(pool, worker);
         return;
     }
