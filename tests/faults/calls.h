@@ -87,6 +87,7 @@ bool pp_fault(const struct pp_fault_site **entry);
     CALL(reallocarray)       \
     CALL(recv)               \
     CALL(recvmsg)            \
+    CALL(sched_getaffinity)  \
     CALL(sendfile)           \
     CALL(sendmsg)            \
     CALL(setenv)             \
