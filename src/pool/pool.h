@@ -55,10 +55,8 @@ struct pp_pool {
     unsigned         min_size;
     unsigned         max_size;
     unsigned         max_queued;
-    bool             strict_limits;
-    bool             keep_running;
-    int64_t          idle_limit; /* ns: attempts times interval */
     unsigned         processors; /* that this process may run on, when it made the pool */
+    int64_t          idle_limit; /* ns: attempts times interval */
     pp_result_fn    *callback;
     pp_exception_fn *exception_callback;
     void            *userdata;
@@ -67,13 +65,16 @@ struct pp_pool {
     size_t           max_memory; /* bytes */
     int64_t          max_age;    /* ns */
     struct pp_setup  setup;
+    bool             strict_limits;
+    bool             keep_running;
 
-    enum pp_life life;
     bool         final;         /* finalized: not to be started again */
     bool         finalizing;    /* a thread is in finalize */
     bool         destroy_later; /* by the thread that is in finalize */
+    enum pp_life life;
 
     /* tasks */
+    unsigned         behind; /* tasks in trays that have another before them */
     struct pp_queue  queue;
     struct pp_spares spares;
     struct pp_list   delayed;
@@ -82,8 +83,7 @@ struct pp_pool {
     uint64_t         ended_without_callbacks; /* since the last process_results */
     uint64_t         next_id;
     uint64_t         next_order;
-    int64_t          now;    /* of the last submission, or when the manager woke up */
-    unsigned         behind; /* tasks in trays that have another before them */
+    int64_t          now; /* of the last submission, or when the manager woke up */
     size_t           delayed_count;
     uint64_t         unfinished;    /* accepted and not ended         */
     uint64_t         unprocessed;   /* accepted, callbacks not returned */
