@@ -8,6 +8,8 @@
  * Invariants
  *   - It sleeps only after it has armed every busy worker's bell and then looked at their words once
  *     more; sleeping_until tells the other threads, which hold the lock, whether they must wake it.
+ *   - Between handling events and settling it lets go of the lock: there it knows nothing of the pool,
+ *     and nobody counts on it before it sleeps.
  *   - An event names its object by number, never by address: what was buried in the same batch is
  *     not found any more.
  */
@@ -192,30 +194,88 @@ static int settle(struct pp_pool *pool)
     uint64_t before = pool->changes;
     pp_pool_collect(pool);
     pp_pool_tend(pool);
-    return pool->changes != before ? 0 : sleep_limit(pool);
+    return pool->changes != before || pool->dismantling > 0 ? 0 : sleep_limit(pool);
+}
+
+/* What others bury from now on waits for the next time. */
+static void free_buried(struct pp_pool *pool)
+{
+    struct pp_list  mine;
+    struct pp_list *link = NULL;
+    unsigned        count = 0;
+    pp_list_init(&mine);
+    while ((link = pp_list_take_first(&pool->buried)) != NULL)
+        pp_list_append(&mine, link);
+    if (pp_list_empty(&mine))
+        return;
+    pp_pool_unlock(pool);
+    for (; (link = pp_list_take_first(&mine)) != NULL; count++)
+        pp_worker_release(PP_CONTAINER(link, struct pp_worker, link));
+    pp_pool_lock(pool);
+    pool->dismantling -= count;
+    if (pool->life != PP_LIFE_RUNNING)
+        pp_pool_progress(pool); /* finalize waits for this, too */
+}
+
+/* Where there is no memory now, pp_pool_spawn tries once more, and says why. */
+static void prepare_worker(struct pp_pool *pool)
+{
+    struct pp_worker *made = NULL;
+    if (!pp_pool_wants_worker(pool))
+        return;
+    pp_pool_unlock(pool);
+    (void)pp_worker_create(&made);
+    pp_pool_lock(pool);
+    pool->prepared = made;
+}
+
+/* Memory is given back and made without the lock, for either takes longer than all the rest of a death:
+ * whoever waits for its outcome goes on meanwhile. */
+static void do_what_needs_no_lock(struct pp_pool *pool)
+{
+    free_buried(pool);
+    prepare_worker(pool);
+}
+
+/* It was not wanted any more. */
+static void drop_prepared(struct pp_pool *pool)
+{
+    pp_worker_release(pool->prepared);
+    pool->prepared = NULL;
+}
+
+/* Sleep until something happens, or the time is over. */
+static void wait_and_handle(struct pp_pool *pool, int limit)
+{
+    struct epoll_event events[EVENTS];
+    pool->sleeping_until = first_timer(pool);
+    pp_pool_unlock(pool);
+    int count = wait_for_events(pool, events, limit);
+    pp_pool_lock(pool);
+    pool->sleeping_until = 0;
+    pool->managing = true;
+    for (int i = 0; i < count; i++)
+        handle(pool, events[i].data.u64);
+    if (count < 0)
+        look_at_all(pool);
+    pool->managing = false;
 }
 
 void *pp_pool_manager_main(void *data)
 {
-    struct pp_pool    *pool = data;
-    struct epoll_event events[EVENTS];
+    struct pp_pool *pool = data;
     pp_pool_lock(pool);
-    while (!pool->quit) {
+    for (;;) {
+        do_what_needs_no_lock(pool);
+        if (pool->quit) /* nobody rings for one that is awake, so it looks after it had no lock */
+            break;
         pool->managing = true;
         int limit = settle(pool);
         pool->managing = false;
-        pool->sleeping_until = first_timer(pool);
-        pp_pool_unlock(pool);
-        int count = wait_for_events(pool, events, limit);
-        pp_pool_lock(pool);
-        pool->sleeping_until = 0;
-        pool->managing = true;
-        for (int i = 0; i < count; i++)
-            handle(pool, events[i].data.u64);
-        if (count < 0)
-            look_at_all(pool);
-        pool->managing = false;
+        drop_prepared(pool);
+        wait_and_handle(pool, limit);
     }
+    drop_prepared(pool);
     pp_pool_unlock(pool);
     pp_home_unref(&pool->home);
     return NULL;

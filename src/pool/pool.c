@@ -126,6 +126,7 @@ static struct pp_pool *pool_new(void)
     pp_list_init(&pool->idle);
     pp_list_init(&pool->busy);
     pp_list_init(&pool->servers);
+    pp_list_init(&pool->buried);
     pp_list_init(&pool->frames);
     pool->epoll = pool->wake = pool->ready_fd = -1;
     pool->mean_run = -1;

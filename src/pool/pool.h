@@ -99,9 +99,12 @@ struct pp_pool {
     unsigned           active;   /* asked, born or ready */
     unsigned           starting; /* asked or born */
     unsigned           idle_count;
-    unsigned           busy_count; /* with a task in the tray */
-    struct pp_list     idle;       /* ready, nothing in the tray; the last to become so first */
-    struct pp_list     busy;       /* something in the tray, in whatever state */
+    unsigned           busy_count;  /* with a task in the tray */
+    struct pp_list     idle;        /* ready, nothing in the tray; the last to become so first */
+    struct pp_list     busy;        /* something in the tray, in whatever state */
+    struct pp_worker  *prepared;    /* the manager's: memory for the next one, or NULL */
+    struct pp_list     buried;      /* the manager's: handles to be freed without the lock */
+    unsigned           dismantling; /* of those, not freed yet */
     struct pp_server  *server;  /* makes all workers, unless the method is fork; watches orphans */
     bool               orphans; /* workers live whose fork server died, and no other watches them */
     bool               managing; /* the manager holds the lock: only it makes fork servers */
@@ -242,6 +245,7 @@ void    *pp_pool_daemon_main(void *data);
 
 /* workers.c: the number of workers, their births and ends. */
 void pp_pool_tend(struct pp_pool *pool);
+bool pp_pool_wants_worker(const struct pp_pool *pool); /* one more than it has, and now */
 /* A READY worker with an empty tray goes into the list of idle ones. */
 void pp_pool_now_idle(struct pp_pool *pool, struct pp_worker *worker);
 void pp_pool_retire(struct pp_pool *pool, struct pp_worker *worker);

@@ -124,6 +124,20 @@ static int order_worker(struct pp_pool *pool, struct pp_worker *worker, struct p
     return error == -EAGAIN ? -EBUSY : error;
 }
 
+/* What the manager has made beforehand, or another. */
+static int take_worker(struct pp_pool *pool, struct pp_worker **taken)
+{
+    struct pp_worker *worker = pool->prepared;
+    int               error = worker == NULL ? pp_worker_create(&worker) : 0;
+    if (error < 0)
+        return error;
+    pool->prepared = NULL;
+    worker->slot = free_slot(pool);
+    worker->incarnation = pool->next_incarnation + 1;
+    *taken = worker;
+    return 0;
+}
+
 int pp_pool_spawn(struct pp_pool *pool)
 {
     struct pp_worker *worker = NULL;
@@ -132,7 +146,7 @@ int pp_pool_spawn(struct pp_pool *pool)
     int error = server_for_spawn(pool, &server);
     if (error < 0)
         return error;
-    error = pp_worker_create(&worker, free_slot(pool), pool->next_incarnation + 1);
+    error = take_worker(pool, &worker);
     if (error == 0)
         error = order_worker(pool, worker, server);
     if (error < 0) {

@@ -202,6 +202,18 @@ static void drop_server_of(struct pp_pool *pool, struct pp_worker *worker)
     pp_server_free(server, false);
 }
 
+/* To close and unmap all that it had takes longer than all the rest, so the manager does it without the
+ * lock, and who waits for the outcome does not wait for it. */
+static void dismantle(struct pp_pool *pool, struct pp_worker *worker)
+{
+    if (!pool->managing || worker->holds > 1) {
+        pp_worker_release(worker);
+        return;
+    }
+    pp_list_append(&pool->buried, &worker->link);
+    pool->dismantling++;
+}
+
 void pp_pool_bury(struct pp_pool *pool, struct pp_worker *worker)
 {
     bool in_order = left_in_order(worker);
@@ -225,7 +237,7 @@ void pp_pool_bury(struct pp_pool *pool, struct pp_worker *worker)
     drop_server_of(pool, worker);
     pool->workers[worker->slot] = NULL;
     pool->total--;
-    pp_worker_release(worker);
+    dismantle(pool, worker);
     pp_pool_progress(pool);
 }
 
@@ -280,11 +292,15 @@ static void watch_orphans(struct pp_pool *pool)
     }
 }
 
+bool pp_pool_wants_worker(const struct pp_pool *pool)
+{
+    return pool->total < pool->max_size && (pool->active < wanted(pool) || should_grow(pool)) &&
+           !backing_off(pool);
+}
+
 static void grow(struct pp_pool *pool)
 {
-    while (pool->total < pool->max_size && (pool->active < wanted(pool) || should_grow(pool))) {
-        if (backing_off(pool) || left_to_manager(pool))
-            return;
+    while (pp_pool_wants_worker(pool) && !left_to_manager(pool)) {
         int error = pp_pool_spawn(pool);
         if (error == -EBUSY && pool->starting > 0)
             return; /* the fork server has orders enough; its next report brings us here again */

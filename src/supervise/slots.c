@@ -74,7 +74,7 @@ static void free_worker(struct pp_worker *worker)
     free(worker);
 }
 
-int pp_worker_create(struct pp_worker **worker, unsigned slot, uint64_t incarnation)
+int pp_worker_create(struct pp_worker **worker)
 {
     struct pp_worker *made = calloc(1, sizeof *made);
     void             *tray = NULL;
@@ -82,8 +82,6 @@ int pp_worker_create(struct pp_worker **worker, unsigned slot, uint64_t incarnat
     if (made == NULL)
         return -ENOMEM;
     made->holds = 1;
-    made->slot = slot;
-    made->incarnation = incarnation;
     made->head = made->tail = PP_FIRST_TICKET;
     made->tray_fd = made->box_fd = made->bell = made->pidfd = made->statm = -1;
     made->socket = made->worker_socket = -1;

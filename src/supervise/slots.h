@@ -93,8 +93,9 @@ struct pp_worker {
     int             init_error; /* negative errno of worker_init */
 };
 
-/* A worker's memory, bell and sockets, before there is a process: 0 or -errno. */
-int pp_worker_create(struct pp_worker **worker, unsigned slot, uint64_t incarnation);
+/* A worker's memory, bell and sockets, before there is a process: 0 or -errno.  Needs no lock; its slot
+ * and incarnation are given to it later. */
+int pp_worker_create(struct pp_worker **worker);
 /* Under the pool's lock.  Who created it holds it; so does a thread that looks at its box without the
  * lock.  The last to release it frees it; NULL is nothing. */
 void pp_worker_hold(struct pp_worker *worker);

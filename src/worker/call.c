@@ -40,6 +40,7 @@ static int check_arguments(pp_call *call)
     int error = pp_document_init(&call->document, data, size, is_bytes, true, call->buffers,
                                  call->buffer_count);
     call->checked = error == 0;
+    call->left_something = true;
     return error;
 }
 
@@ -118,6 +119,7 @@ static void exchange_replies(pp_call *call)
     struct pp_reply earlier = call->reply;
     call->reply = call->spare;
     call->spare = earlier;
+    call->left_something = true;
     pp_reply_forget(&call->spare);
 }
 
@@ -182,6 +184,7 @@ static void set_name(struct pp_raised *raised, const char *name)
 void pp_call_raise_own(struct pp_call *call, int error, const char *message)
 {
     struct pp_raised *raised = &call->raised;
+    call->left_something = true;
     raised->error = error;
     raised->item = 0;
     raised->backtrace[0] = '\0';
@@ -208,6 +211,7 @@ int pp_call_raise(pp_call *call, int error, const char *name, const char *format
     struct pp_raised *raised = &call->raised;
     if (error == 0 || error == INT32_MIN)
         error = EINVAL;
+    call->left_something = true;
     raised->error = error < 0 ? -error : error;
     raised->item = 0;
     set_name(raised, name);

@@ -90,11 +90,15 @@ static int call_class(struct pp_call *call, const pp_class *cls)
     return status;
 }
 
-/* Call it once; true when it succeeded, otherwise an exception is recorded. */
-static bool invoke(struct pp_call *call, const struct pp_resolved *resolved)
+static int call_once(struct pp_call *call, const struct pp_resolved *resolved)
 {
-    int status = resolved->cls != NULL ? call_class(call, resolved->cls)
-                                       : pp_frames_call(resolved->function, call);
+    return resolved->cls != NULL ? call_class(call, resolved->cls)
+                                 : pp_frames_call(resolved->function, call);
+}
+
+/* True when the call succeeded, otherwise an exception is recorded. */
+static bool succeeded(struct pp_call *call, int status)
+{
     if (status == 0) { /* what was raised and overcome does not count */
         call->raised.error = 0;
         return true;
@@ -115,15 +119,19 @@ static bool has_result_of_its_size(struct pp_call *call)
     return false;
 }
 
-/* What an item leaves behind, when it does. */
 static void forget_item(struct pp_call *call)
 {
-    if (call->reply.is_bytes || call->reply.bytes.size > 0 || call->reply.buffers.count > 0)
-        pp_reply_forget(&call->reply);
+    pp_reply_forget(&call->reply);
     if (call->checked)
         pp_document_clear(&call->document);
     call->checked = false;
-    call->item_placed = false;
+    call->left_something = false;
+}
+
+/* The result is in its place, and that is all that it did. */
+static bool is_plain(const struct pp_call *call, int status)
+{
+    return status == 0 && call->item_placed && !call->left_something;
 }
 
 /* Each item in turn; its result goes straight to its place. */
@@ -133,18 +141,23 @@ static bool run_items(struct pp_call *call, const struct pp_resolved *resolved, 
     unsigned char       *results = call->collected.data;
     size_t               item_size = call->extra.item_size;
     size_t               out_size = call->extra.out_size;
-    bool                 succeeded = true;
+    bool                 good = true;
     call->arguments_size = item_size;
-    for (size_t i = 0; i < count && succeeded; i++) {
+    call->left_something = false;
+    for (size_t i = 0; i < count && good; i++) {
         call->arguments = items + i * item_size;
         call->item_place = out_size > 0 ? results + i * out_size : NULL;
-        succeeded = invoke(call, resolved) && has_result_of_its_size(call);
-        if (!succeeded)
+        call->item_placed = out_size == 0;
+        int status = call_once(call, resolved);
+        if (is_plain(call, status))
+            continue;
+        good = succeeded(call, status) && has_result_of_its_size(call);
+        if (!good)
             call->raised.item = i;
         forget_item(call);
     }
     call->item_place = NULL;
-    return succeeded;
+    return good;
 }
 
 static void run_map(struct pp_call *call, const struct pp_resolved *resolved)
@@ -195,7 +208,7 @@ void pp_worker_run(struct pp_worker_self *self)
         if ((call->request->flags & PP_REQUEST_MAP) != 0)
             run_map(call, &resolved);
         else
-            (void)invoke(call, &resolved);
+            (void)succeeded(call, call_once(call, &resolved));
     }
     if (call->soft_deadline != PP_NEVER)
         pp_soft_timer_stop(self);

@@ -66,6 +66,8 @@ struct pp_call {
     struct pp_bytes collected;
     unsigned char  *item_place;
     bool            item_placed;
+    /* Since it was last false: a reply, arguments that were checked, or an exception. */
+    bool left_something;
 };
 
 struct pp_worker_self {

@@ -27,6 +27,7 @@ struct pp_pool *host_new(unsigned workers)
     pp_list_init(&pool->idle);
     pp_list_init(&pool->busy);
     pp_list_init(&pool->servers);
+    pp_list_init(&pool->buried);
     pp_list_init(&pool->frames);
     pool->epoll = epoll_create1(EPOLL_CLOEXEC);
     pool->wake = pp_bell_create();
@@ -45,7 +46,9 @@ struct pp_worker *host_add_worker(struct pp_pool *pool, bool ready)
 {
     struct pp_worker *worker = NULL;
     unsigned          slot = pool->total;
-    CHECK(pp_worker_create(&worker, slot, ++pool->next_incarnation) == 0);
+    CHECK(pp_worker_create(&worker) == 0);
+    worker->slot = slot;
+    worker->incarnation = ++pool->next_incarnation;
     pool->workers[slot] = worker;
     pool->total++;
     pool->active++;

@@ -11,7 +11,7 @@ static struct pp_worker *worker;
 static int create(void **state)
 {
     (void)state;
-    return pp_worker_create(&worker, 0, 1);
+    return pp_worker_create(&worker);
 }
 
 static int release(void **state)
