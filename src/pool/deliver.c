@@ -9,8 +9,10 @@
  *   - The task's own callback runs first, then the pool's.
  */
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "pool/pool.h"
 #include "shm/doorbell.h"
+#include "task/payload.h"
 
 #include <errno.h>
 
@@ -49,7 +51,9 @@ bool pp_pool_deliver_one(struct pp_pool *pool)
     pool->ended_count--;
     silence_when_nothing_is_due(pool);
     pp_list_append(&pool->frames, &frame.link);
+    int memfd = pp_payload_take_memfd(task);
     pp_pool_unlock(pool);
+    pp_close(&memfd);
     run_callbacks(task, callback, exception_callback, pool->userdata);
     bool spare = pp_spares_release(task);
     pp_pool_lock(pool);

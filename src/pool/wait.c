@@ -5,8 +5,10 @@
  * lock; when it leaves, no list refers to its stack any more.
  */
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "pool/pool.h"
 #include "shm/doorbell.h"
+#include "task/payload.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -181,6 +183,34 @@ static int check_waitable(const struct pp_task *task, double timeout)
     return error;
 }
 
+/* Large arguments are not kept for as long as somebody holds the task. */
+static void drop_arguments(struct pp_task *task)
+{
+    if ((task->flags & PP_REQUEST_MAPPED) == 0)
+        return;
+    struct pp_pool *pool = pp_task_pool(task);
+    pp_pool_lock(pool);
+    int memfd = pp_payload_take_memfd(task);
+    pp_pool_unlock(pool);
+    pp_close(&memfd);
+}
+
+static int wait_for(struct pp_task *task, bool only_look, int64_t deadline)
+{
+    struct pp_waiter      waiter = {0};
+    struct pp_waiter_link link;
+    if (!only_look)
+        pp_pool_linger(pp_task_pool(task), task);
+    if (!only_look && !ended(task))
+        pp_pool_wait_direct(pp_task_pool(task), task, deadline);
+    if (ended(task))
+        return 0;
+    enlist(task, &link, &waiter);
+    int error = sleep_until_one_ended(&waiter, deadline);
+    delist(task, &link);
+    return error;
+}
+
 int pp_task_wait(pp_task *task, double timeout)
 {
     return pp_wait_all(&task, 1, timeout);
@@ -205,17 +235,10 @@ int pp_wait_all(pp_task *const *tasks, size_t count, double timeout)
         return error;
     int64_t deadline = pp_deadline_after(pp_clock_now(), pp_duration_ns(timeout));
     for (size_t i = 0; i < count && error == 0; i++) {
-        struct pp_waiter      waiter = {0};
-        struct pp_waiter_link link;
-        if (!ended(tasks[i]) && timeout != 0)
-            pp_pool_linger(pp_task_pool(tasks[i]), tasks[i]);
-        if (!ended(tasks[i]) && timeout != 0)
-            pp_pool_wait_direct(pp_task_pool(tasks[i]), tasks[i], deadline);
+        if (!ended(tasks[i]))
+            error = wait_for(tasks[i], timeout == 0, deadline);
         if (ended(tasks[i]))
-            continue;
-        enlist(tasks[i], &link, &waiter);
-        error = sleep_until_one_ended(&waiter, deadline);
-        delist(tasks[i], &link);
+            drop_arguments(tasks[i]);
     }
     return error;
 }

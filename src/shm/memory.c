@@ -3,8 +3,8 @@
  *
  * Invariants
  *   - Every descriptor is born CLOEXEC.
- *   - Pages are allocated before anybody maps them, so a full tmpfs is -ENOSPC here and never a
- *     SIGBUS in the middle of a task.
+ *   - Pages are allocated, or written, before anybody maps them, so a full tmpfs is -ENOSPC here and
+ *     never a SIGBUS in the middle of a task.
  *   - Nobody maps memory that another process can still shrink.
  *   - Mappings are marked MADV_DONTFORK before they can be accessed: a child of a task, or a process
  *     that the host forks, does not have them.  What another thread forks between the mapping and the
@@ -68,7 +68,18 @@ static int allocate(int fd, size_t size)
     return error;
 }
 
-int pp_memory_create(const char *name, size_t size)
+static int give_size(int fd, size_t size)
+{
+    int      result = 0;
+    unsigned times = 0;
+    do
+        result = ftruncate(fd, (off_t)size);
+    while (pp_interrupted(result, &times));
+    return result < 0 ? -errno : 0;
+}
+
+/* `finish` gives it its size. */
+static int create(const char *name, size_t size, int (*finish)(int fd, size_t size))
 {
     if (more_than_there_is(size))
         return -ENOMEM;
@@ -80,12 +91,22 @@ int pp_memory_create(const char *name, size_t size)
     int fd = pp_own_end(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (fd < 0)
         return fd;
-    error = allocate(fd, size);
+    error = finish(fd, size);
     if (error < 0) {
         pp_close(&fd);
         return error;
     }
     return fd;
+}
+
+int pp_memory_create(const char *name, size_t size)
+{
+    return create(name, size, allocate);
+}
+
+int pp_memory_create_to_write(const char *name, size_t size)
+{
+    return create(name, size, give_size);
 }
 
 int pp_memory_write(int fd, size_t at, const void *data, size_t size)

@@ -10,6 +10,10 @@
 /* A CLOEXEC memfd of that size with its pages allocated, not sealed yet: descriptor or -errno. */
 int pp_memory_create(const char *name, size_t size);
 
+/* The same without pages: pp_memory_write allocates each as it is written, in one go, and something is
+ * written to each before anybody maps it.  What is left out within a page is zero. */
+int pp_memory_create_to_write(const char *name, size_t size);
+
 /* Write, without a mapping, what is to be sealed: a process that another thread forks meanwhile would
  * inherit the mapping, and contents that somebody can still write cannot be sealed. */
 int pp_memory_write(int fd, size_t at, const void *data, size_t size);

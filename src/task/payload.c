@@ -69,11 +69,11 @@ static void lay_out(const struct pp_parts *parts, const struct layout *layout, s
 
 static int lay_out_in_memfd(const struct pp_parts *parts, const struct layout *layout)
 {
-    int fd = pp_memory_create("procpool arguments", layout->size);
+    int fd = pp_memory_create_to_write("procpool arguments", layout->size);
     if (fd < 0)
         return fd;
     struct place into = {.fd = fd};
-    lay_out(parts, layout, &into); /* the pages are there, zeroed: padding is written by nobody */
+    lay_out(parts, layout, &into); /* padding is zero, and shares a page with what is before it */
     int error = into.error;
     if (error == 0)
         error = pp_memory_seal_contents(fd);
@@ -90,6 +90,15 @@ void pp_payload_free(struct pp_task *task)
     task->flags &= (uint16_t) ~(PP_REQUEST_MAPPED | PP_REQUEST_DESCRIPTORS);
     if (task->uncommon != NULL)
         pp_close(&task->uncommon->payload_fd);
+}
+
+int pp_payload_take_memfd(struct pp_task *task)
+{
+    if ((task->flags & PP_REQUEST_MAPPED) == 0)
+        return -1;
+    int fd = task->uncommon->payload_fd;
+    task->uncommon->payload_fd = -1;
+    return fd;
 }
 
 static int put_in_memfd(struct pp_task *task, struct pp_uncommon *room,

@@ -21,5 +21,7 @@ int pp_payload_set(struct pp_task *task, struct pp_uncommon *room, const struct 
 /* Other arguments behind the parts that are there. */
 int  pp_payload_replace_arguments(struct pp_task *task, const void *data, size_t size);
 void pp_payload_free(struct pp_task *task);
+/* Of a task that has ended, under its pool's lock: the memfd, to be closed without it, or -1. */
+int pp_payload_take_memfd(struct pp_task *task);
 
 #endif

@@ -32,7 +32,7 @@ void pp_worker_ring(struct pp_worker_self *self)
 
 int pp_reply_to_memfd(struct pp_reply *reply, const void *data, size_t size)
 {
-    int fd = pp_memory_create("procpool result", size);
+    int fd = pp_memory_create_to_write("procpool result", size);
     if (fd < 0)
         return fd;
     int error = pp_memory_write(fd, 0, data, size);

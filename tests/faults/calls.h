@@ -57,6 +57,7 @@ bool pp_fault(const struct pp_fault_site **entry);
     CALL(eventfd)            \
     CALL(execv)              \
     CALL(fallocate)          \
+    CALL(ftruncate)          \
     CALL(fcntl)              \
     CALL(fflush)             \
     CALL(fgets)              \

@@ -40,6 +40,7 @@
 #define eventfd(...)           PP_FAULT_CALL(eventfd, -1, __VA_ARGS__)
 #define execv(...)             PP_FAULT_CALL(execv, -1, __VA_ARGS__)
 #define fallocate(...)         PP_FAULT_CALL(fallocate, -1, __VA_ARGS__)
+#define ftruncate(...)         PP_FAULT_CALL(ftruncate, -1, __VA_ARGS__)
 #define fflush(...)            PP_FAULT_CALL(fflush, EOF, __VA_ARGS__)
 #define fgets(...)             PP_FAULT_CALL(fgets, NULL, __VA_ARGS__)
 #define fopen(...)             PP_FAULT_CALL(fopen, NULL, __VA_ARGS__)
