@@ -23,6 +23,7 @@ import os
 import pathlib
 import shutil
 import statistics
+import signal
 import subprocess
 import sys
 import time
@@ -158,7 +159,8 @@ class Runner:
         except FileNotFoundError as error:
             return self.give_up(who, f"not installed: {error.filename}")
         except subprocess.TimeoutExpired:
-            return self.give_up(who, f"no end within {timeout} s: {' '.join(command)}")
+            words = " ".join(pathlib.Path(word).name for word in command)
+            return self.give_up(who, f"no end within {timeout} s: {words}")
         except subprocess.CalledProcessError as error:
             what = (error.stderr or "").strip().splitlines()
             reason = what[-1] if what else f"status {error.returncode}"
@@ -175,9 +177,18 @@ class Runner:
         return figures
 
     def output(self, command, timeout, stdin=None):
-        return subprocess.run(command, stdin=stdin or subprocess.DEVNULL, capture_output=True,
-                              check=True, text=True, timeout=timeout,
-                              env=self.environment).stdout
+        """What it writes.  One that does not end is ended with all the processes that it started."""
+        with subprocess.Popen(command, stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, env=self.environment,
+                              start_new_session=True) as process:
+            try:
+                output, errors = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        if process.returncode != 0:
+            raise subprocess.CalledProcessError(process.returncode, command, output, errors)
+        return output
 
     def jobs(self, command):
         count = int(command[0])
