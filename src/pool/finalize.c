@@ -21,7 +21,7 @@
 
 static bool all_gone(const struct pp_pool *pool)
 {
-    return pool->total == 0 && pool->unfinished == 0 && pool->dismantling == 0;
+    return pool->total == 0 && pool->unfinished == 0 && pool->apart == 0;
 }
 
 /* Wait until all is done and gone, or the time is over.  Workers that are still being born have nothing to

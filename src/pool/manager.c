@@ -194,7 +194,14 @@ static int settle(struct pp_pool *pool)
     uint64_t before = pool->changes;
     pp_pool_collect(pool);
     pp_pool_tend(pool);
-    return pool->changes != before || pool->dismantling > 0 ? 0 : sleep_limit(pool);
+    return pool->changes != before || !pp_list_empty(&pool->buried) ? 0 : sleep_limit(pool);
+}
+
+static void less_apart(struct pp_pool *pool, unsigned count)
+{
+    pool->apart -= count;
+    if (pool->life != PP_LIFE_RUNNING)
+        pp_pool_progress(pool); /* finalize waits for this, too */
 }
 
 /* What others bury from now on waits for the next time. */
@@ -212,9 +219,7 @@ static void free_buried(struct pp_pool *pool)
     for (; (link = pp_list_take_first(&mine)) != NULL; count++)
         pp_worker_release(PP_CONTAINER(link, struct pp_worker, link));
     pp_pool_lock(pool);
-    pool->dismantling -= count;
-    if (pool->life != PP_LIFE_RUNNING)
-        pp_pool_progress(pool); /* finalize waits for this, too */
+    less_apart(pool, count);
 }
 
 /* Where there is no memory now, pp_pool_spawn tries once more, and says why. */
@@ -223,10 +228,13 @@ static void prepare_worker(struct pp_pool *pool)
     struct pp_worker *made = NULL;
     if (!pp_pool_wants_worker(pool))
         return;
+    pool->apart++;
     pp_pool_unlock(pool);
     (void)pp_worker_create(&made);
     pp_pool_lock(pool);
     pool->prepared = made;
+    if (made == NULL)
+        less_apart(pool, 1);
 }
 
 /* Memory is given back and made without the lock, for either takes longer than all the rest of a death:
@@ -240,8 +248,11 @@ static void do_what_needs_no_lock(struct pp_pool *pool)
 /* It was not wanted any more. */
 static void drop_prepared(struct pp_pool *pool)
 {
+    if (pool->prepared == NULL)
+        return;
     pp_worker_release(pool->prepared);
     pool->prepared = NULL;
+    less_apart(pool, 1);
 }
 
 /* Sleep until something happens, or the time is over. */
@@ -265,17 +276,14 @@ void *pp_pool_manager_main(void *data)
 {
     struct pp_pool *pool = data;
     pp_pool_lock(pool);
-    for (;;) {
+    while (!pool->quit) { /* which nobody sets while something is apart */
         do_what_needs_no_lock(pool);
-        if (pool->quit) /* nobody rings for one that is awake, so it looks after it had no lock */
-            break;
         pool->managing = true;
         int limit = settle(pool);
         pool->managing = false;
         drop_prepared(pool);
         wait_and_handle(pool, limit);
     }
-    drop_prepared(pool);
     pp_pool_unlock(pool);
     pp_home_unref(&pool->home);
     return NULL;

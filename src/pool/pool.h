@@ -99,12 +99,12 @@ struct pp_pool {
     unsigned           active;   /* asked, born or ready */
     unsigned           starting; /* asked or born */
     unsigned           idle_count;
-    unsigned           busy_count;  /* with a task in the tray */
-    struct pp_list     idle;        /* ready, nothing in the tray; the last to become so first */
-    struct pp_list     busy;        /* something in the tray, in whatever state */
-    struct pp_worker  *prepared;    /* the manager's: memory for the next one, or NULL */
-    struct pp_list     buried;      /* the manager's: handles to be freed without the lock */
-    unsigned           dismantling; /* of those, not freed yet */
+    unsigned           busy_count; /* with a task in the tray */
+    struct pp_list     idle;       /* ready, nothing in the tray; the last to become so first */
+    struct pp_list     busy;       /* something in the tray, in whatever state */
+    struct pp_worker  *prepared;   /* the manager's: memory for the next one, or NULL */
+    struct pp_list     buried;     /* the manager's: handles to be freed without the lock */
+    unsigned           apart;      /* of those, and the prepared one, also while it is made */
     struct pp_server  *server;  /* makes all workers, unless the method is fork; watches orphans */
     bool               orphans; /* workers live whose fork server died, and no other watches them */
     bool               managing; /* the manager holds the lock: only it makes fork servers */

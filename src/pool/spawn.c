@@ -131,6 +131,7 @@ static int take_worker(struct pp_pool *pool, struct pp_worker **taken)
     int               error = worker == NULL ? pp_worker_create(&worker) : 0;
     if (error < 0)
         return error;
+    pool->apart -= pool->prepared != NULL ? 1 : 0;
     pool->prepared = NULL;
     worker->slot = free_slot(pool);
     worker->incarnation = pool->next_incarnation + 1;

@@ -211,7 +211,7 @@ static void dismantle(struct pp_pool *pool, struct pp_worker *worker)
         return;
     }
     pp_list_append(&pool->buried, &worker->link);
-    pool->dismantling++;
+    pool->apart++;
 }
 
 void pp_pool_bury(struct pp_pool *pool, struct pp_worker *worker)

@@ -373,6 +373,34 @@ static void a_death_at_any_instant_costs_one_task_at_most(void **state)
     pp_pool_destroy(pool);
 }
 
+static unsigned descriptors_after_finalize(bool with_death)
+{
+    pp_pool *pool = pool_of(1, 1);
+    if (with_death) {
+        pp_task *lost = queue_function(pool, crash_by_segv, NULL);
+        assert_ends(lost, PP_WORKER_LOST);
+        pp_task_unref(lost);
+    }
+    assert_int_equal(pp_pool_finalize(pool, PATIENCE), 0);
+    unsigned count = open_descriptors();
+    pp_pool_destroy(pool);
+    return count;
+}
+
+/* The manager gives back what the dead one had, and makes what the next one needs, without the lock:
+ * whoever finalizes gets in between, and waits for both all the same. */
+static void a_pool_is_finalized_and_given_back_while_a_dead_worker_is_replaced(void **state)
+{
+    enum { ROUNDS = 80 };
+    (void)state;
+    unsigned before = open_descriptors();
+    unsigned usual = descriptors_after_finalize(false);
+    for (int round = 0; round < ROUNDS; round++) {
+        assert_int_equal(descriptors_after_finalize(true), usual);
+        assert_int_equal(open_descriptors(), before);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_worker_that_began_a_task_ends_the_delays_of_those_that_did_not),
         cmocka_unit_test(when_all_workers_are_killed_at_once_all_are_replaced),
         cmocka_unit_test(a_death_at_any_instant_costs_one_task_at_most),
+        cmocka_unit_test(a_pool_is_finalized_and_given_back_while_a_dead_worker_is_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -298,6 +298,27 @@ static void a_stopped_fork_server_delays_neither_results_nor_time_limits(void **
     gate_close(&the_gate);
 }
 
+static bool has_descriptors(void *count)
+{
+    return open_descriptors() == *(const unsigned *)count;
+}
+
+/* Nobody tells of that death, so it is a timer that buries the worker, and nothing else happens: no call
+ * wakes the manager. */
+static void what_a_dead_worker_had_is_given_back_while_the_fork_server_is_stopped(void **state)
+{
+    (void)state;
+    pp_pool *pool = pool_of(1, 1);
+    pid_t    worker = worker_of(pool);
+    pid_t    fork_server = fork_server_of(pool);
+    unsigned successor_is_unborn = open_descriptors() - 1; /* it has no pidfd yet */
+    assert_int_equal(kill(fork_server, SIGSTOP), 0);
+    assert_int_equal(kill(worker, SIGKILL), 0);
+    assert_true(eventually(has_descriptors, &successor_is_unborn));
+    assert_int_equal(kill(fork_server, SIGCONT), 0);
+    pp_pool_destroy(pool);
+}
+
 static void a_pool_with_a_stopped_fork_server_can_be_destroyed(void **state)
 {
     (void)state;
@@ -323,6 +344,7 @@ int main(void)
         cmocka_unit_test(workers_that_were_asked_of_a_fork_server_that_dies_cost_no_task),
         cmocka_unit_test(a_pool_whose_fork_server_died_can_be_finalized_and_destroyed),
         cmocka_unit_test(a_stopped_fork_server_delays_neither_results_nor_time_limits),
+        cmocka_unit_test(what_a_dead_worker_had_is_given_back_while_the_fork_server_is_stopped),
         cmocka_unit_test(a_pool_with_a_stopped_fork_server_can_be_destroyed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
