@@ -158,4 +158,13 @@ done
 count=$(grep -c '^  -., --\|^      --' out)
 [ "$count" -eq 39 ] || complain "help options has $count options, and the list above 39"
 
+# Not here, where options are refused and listed, nor where they are documented.
+begin "every option has a case in these tests"
+cases=$(ls "$here"/*.sh | grep -v '/\(usage\|manual\|completions\)\.sh$')
+sed -n 's/^  -\(.\), --\([a-z-]*\).*/\2 \1/p; s/^      --\([a-z-]*\).*/\1/p' out | while read -r option letter; do
+    # shellcheck disable=SC2086
+    grep -q -- "run.* --$option\b${letter:+\|run.* -$letter}" $cases || echo "$option"
+done > without
+[ ! -s without ] || complain "no case: $(tr '\n' ' ' < without)"
+
 finish
