@@ -131,9 +131,9 @@ pid_t pp_hidden_fork(void (*child)(void *argument), void *argument, int *pidfd)
     return request.pid;
 }
 
-void pp_hidden_reap(int pidfd)
+bool pp_hidden_reap(int pidfd)
 {
-    siginfo_t info;
+    siginfo_t info = {0};
     /* ECHILD when init has it: then there is nothing for us to do */
-    (void)waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | __WALL);
+    return waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | __WALL) < 0 || info.si_pid != 0;
 }

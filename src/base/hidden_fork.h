@@ -4,6 +4,7 @@
 #ifndef PP_BASE_HIDDEN_FORK_H
 #define PP_BASE_HIDDEN_FORK_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
@@ -14,7 +15,7 @@
  */
 pid_t pp_hidden_fork(void (*child)(void *argument), void *argument, int *pidfd);
 
-/* Collect the child if it is ours to collect; never blocks. */
-void pp_hidden_reap(int pidfd);
+/* Collect the child if it is ours to collect; never blocks.  False: it is ours, and has not ended. */
+bool pp_hidden_reap(int pidfd);
 
 #endif

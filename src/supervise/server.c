@@ -138,7 +138,9 @@ void pp_server_free(struct pp_server *server, bool wait)
             server); /* it is stopped, or what it has to kill is stuck in the kernel */
         (void)wait_for_end(server, LIMIT_MS);
     }
-    pp_hidden_reap(server->pidfd);
+    /* it was told to leave, or killed: soon there is a zombie of ours to collect */
+    if (!pp_hidden_reap(server->pidfd) && wait_for_end(server, LIMIT_MS))
+        (void)pp_hidden_reap(server->pidfd);
     pp_close(&server->socket);
     pp_close(&server->pidfd);
     free(server);

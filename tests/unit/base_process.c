@@ -157,7 +157,7 @@ static void fork_hidden_and_check(void)
     assert_int_equal(poll(&entry, 1, 30000), 1);
     assert_int_equal(waitpid(-1, &status, WNOHANG), -1);
     assert_int_equal(errno, ECHILD);
-    pp_hidden_reap(pidfd);
+    (void)pp_hidden_reap(pidfd);
     assert_int_equal(children_noticed, 0);
     sigset_t mask;
     assert_int_equal(sigprocmask(SIG_BLOCK, NULL, &mask), 0);
