@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TRAP = 0xcc, TRAPS = 2, EVENT_SHIFT = 16, NAP_NS = 20 * 1000 };
+enum { TRAP = 0xcc, TRAPS = 2, SYSCALL_SIZE = 2, EVENT_SHIFT = 16, NAP_NS = 20 * 1000 };
 
 struct trap {
     uint64_t address;
@@ -290,6 +290,16 @@ bool stepper_await_wake_up(pid_t pid)
     lift(file, &wake_up);
     (void)close(file);
     return true;
+}
+
+bool stepper_sleep_on(pid_t pid, long call)
+{
+    int file = open_memory(pid);
+    wake_up = (struct trap){.address = stepper_place(pid).address + SYSCALL_SIZE};
+    plant(file, &wake_up);
+    (void)close(file);
+    stepper_continue(pid);
+    return stepper_await_asleep(pid, call) != 0;
 }
 
 /* Run with both traps planted until the checkpoint was hit often enough. */

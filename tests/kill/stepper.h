@@ -45,6 +45,9 @@ bool stepper_await_wake_up(pid_t pid);
 void         stepper_continue(pid_t pid);
 void         stepper_detach(pid_t pid);
 struct place stepper_place(pid_t pid);
+/* Stopped before that system call: let it sleep there.  What wakes it stops it, so that it begins nothing
+ * that nobody has seen when it is killed.  False: it does not sleep. */
+bool stepper_sleep_on(pid_t pid, long call);
 /* Let it execute one instruction.  False: it is dead. */
 bool stepper_step(pid_t pid);
 /* Wait for the followed process to fork; its child is followed and stopped before its first

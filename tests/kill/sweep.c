@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TRIES = 3, PASSES = 6, MISSED_MOST = 40, MISSED_OF_SAMPLE = 5, WARM_UP = 3 };
+enum { TRIES = 3, PASSES = 24, MISSED_MOST = 40, MISSED_OF_SAMPLE = 5, WARM_UP = 3 };
 
 static const struct region regions[] = {
     {"task", REGION_TASK, WORK_NUMBER, true, WORK_NUMBER},

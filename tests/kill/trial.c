@@ -286,10 +286,8 @@ static enum walk walk_and_kill(const struct trace *trace, const struct cell *cel
     enum walk walk = stepper_walk(victim, &way, &trace->end);
     if (walk == WALK_DIED)
         violation("the victim ended by itself");
-    else if (inside && walk == WALK_THERE) {
-        stepper_continue(victim);
-        (void)stepper_await_asleep(victim, trace->end.call);
-    }
+    else if (inside && walk == WALK_THERE && !stepper_sleep_on(victim, trace->end.call))
+        walk = WALK_MISSED;
     kill_among_tasks(cell, region, victim, walk != WALK_DIED, haste);
     return walk;
 }
