@@ -98,7 +98,7 @@ install: build ## install to PREFIX (/usr/local), below DESTDIR
 	@if [ -z "$$DESTDIR" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
 
 uninstall: ## remove what make install has installed last
-	$(call say,Uninstall: $(DESTDIR)$(PREFIX))
+	$(call say,Uninstall: what was installed from $(BUILD)/)
 	@tools/uninstall $(BUILD)
 
 abi: deps-test ## record the interface of the library in abi/, after a change that breaks no program
