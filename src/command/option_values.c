@@ -330,7 +330,7 @@ int cmd_parse_delimiter(void *target, const char *text, const struct cmd_option 
     char   byte = 0;
     size_t taken = unescape(text, &byte);
     if (taken == 0 || text[taken] != '\0')
-        return refuse(option, text, "one character, or \\n, \\t or \\0");
+        return refuse(option, text, "one character, or \\n, \\r, \\t or \\0");
     *(int *)target = (unsigned char)byte;
     return 0;
 }

@@ -57,15 +57,35 @@ static void make_getopt(struct option *longs, char *letters)
     *letters = '\0';
 }
 
+/* Several options begin so: their names, as far as there is room. */
+static bool is_ambiguous(const char *word, char *names, size_t size)
+{
+    size_t   length = strcspn(word, "=");
+    size_t   used = 0;
+    unsigned found = 0;
+    for (size_t i = 0; i < cmd_option_count && length > 2; i++) {
+        const char *name = cmd_option_table[i].name;
+        if (strncmp(name, word + 2, length - 2) != 0)
+            continue;
+        if (used < size)
+            used += (size_t)snprintf(names + used, size - used, "%s--%s", found++ > 0 ? ", " : "",
+                                     name);
+    }
+    return found > 1;
+}
+
 static void complain_unknown(const char *shown, const char *word)
 {
+    char        several[512];
     char        name[64] = "";
     const char *hint = NULL;
     if (strncmp(word, "--", 2) == 0 && strcspn(word + 2, "=") < sizeof name) {
         memcpy(name, word + 2, strcspn(word + 2, "="));
         hint = cmd_suggest(name);
     }
-    if (hint != NULL)
+    if (name[0] != '\0' && is_ambiguous(word, several, sizeof several))
+        cmd_error("run: '%s' may be %s", shown, several);
+    else if (hint != NULL)
         cmd_error("run: unknown option '%s'; did you mean %s? See 'procpool run --help'", shown,
                   hint);
     else

@@ -14,15 +14,32 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* With the folders above it. */
+static int make_folders(const char *folder)
+{
+    char path[PATH_MAX];
+    if (strlen(folder) >= sizeof path)
+        return -ENAMETOOLONG;
+    strcpy(path, folder);
+    for (char *slash = path; (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
+        *slash = '\0';
+        if (mkdir(path, 0777) < 0 && errno != EEXIST)
+            return -errno;
+    }
+    return mkdir(path, 0777) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 int cmd_results_open(const char *folder)
 {
-    if (mkdir(folder, 0777) < 0 && errno != EEXIST)
-        return -errno;
+    int error = make_folders(folder);
+    if (error < 0)
+        return error;
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd >= 0 ? fd : -errno;
 }

@@ -73,8 +73,27 @@ static char *find_end(struct cmd_source *source)
     return NULL;
 }
 
+/* Spreadsheets put a byte order mark in front of their CSV.  True: there may be one, and it is not all
+ * there yet. */
+static bool awaits_mark(struct cmd_source *source)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+
+    size_t have = source->end - source->begin;
+    size_t length = have < sizeof mark - 1 ? have : sizeof mark - 1;
+    bool   same = length == 0 || memcmp(source->buffer + source->begin, mark, length) == 0;
+    if (same && length < sizeof mark - 1 && !source->ended)
+        return true;
+    if (same && length == sizeof mark - 1)
+        source->begin = source->scanned = source->begin + length;
+    source->begun = true;
+    return false;
+}
+
 static int next_record(struct cmd_source *source, struct cmd_text *text)
 {
+    if (source->quoted && !source->begun && awaits_mark(source))
+        return -EAGAIN;
     char *found = find_end(source);
     source->scanned = source->end;
     if (found == NULL && !source->ended)

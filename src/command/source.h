@@ -29,6 +29,7 @@ struct cmd_source {
     enum cmd_csv_place place;     /* ... of `scanned` */
     char              *buffer;    /* begin..end: not used yet; begin..scanned: no end of a record */
     size_t             capacity, begin, scanned, end;
+    bool               begun; /* CSV: a byte order mark, if there was one, is passed over */
     bool               ended;
     off_t              size;     /* of a regular file, or -1 */
     off_t              consumed; /* bytes that were given out */

@@ -71,7 +71,7 @@ for page in "$source"/docs/man/*.[37].scd; do
         done
         # the code of EXAMPLES, with scdoc's backslashes taken off
         awk '/^# / { on = $2 == "EXAMPLES" } on && /^```/ { code = !code; next } on && code' "$page" |
-            sed 's/\\\\/\\/g'
+            sed 's/\\\(.\)/\1/g'
     } >"$work/example.c"
     "$cc" -std=c11 -Wall -Wextra -Werror -Wno-unused-function -I "$source/include" -fsyntax-only \
         "$work/example.c" || fail "the example of $page does not compile"

@@ -112,6 +112,11 @@ has_lines <<'END'
 3
 END
 
+begin "--results makes the folders above"
+run --results a/b/c echo ::: x
+is_status 0
+grep -qx x a/b/c/1/out || complain "there is no a/b/c/1/out"
+
 begin "--results of a job that was killed"
 run --results killed --timeout 0.5 sh -c 'echo begun; sleep 100' ::: x
 [ "$(cat killed/1/out)" = begun ] || complain "1/out is $(cat killed/1/out)"

@@ -13,7 +13,7 @@ diff ours theirs > difference || complain "$(cat difference)"
 # The lines between ``` are a session: what stands behind "$ " is typed, the rest is what is seen -
 # of standard output, and of standard error what is not the summary.
 begin "the examples"
-awk '/^```/ { on = !on; next } on' "$manual" > session
+awk '/^```/ { on = !on; next } on' "$manual" | sed 's/\\\(.\)/\1/g' > session # as scdoc takes them
 : > one.log
 : > two.log
 mkdir bin

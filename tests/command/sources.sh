@@ -134,6 +134,26 @@ run -k --header echo '{letter} {other}' ::: letter a
 has_output 'a {other}
 '
 
+begin "a byte order mark before CSV is no part of the first column"
+printf '\357\273\277name,size\nx,1\n' > table
+run --csv --header echo '{name} {size}' < table
+has_output 'x 1
+'
+printf '\357\273\277"a\nb",1\n' > table
+run --csv printf '%s|' < table
+has_output 'a
+b|1|'
+{
+    printf '\357'
+    printf '\273' | cat
+    printf '\277x\n' | cat
+} | run --csv echo
+has_output 'x
+'
+printf '\357\273' > table
+run --csv printf '%s' < table
+cmp -s table out || complain "two bytes of a mark are changed"
+
 begin "sources of columns, combined"
 printf 'p,q\nr,s\n' > table
 run -k --csv echo '{1}{2}{3}' :::: table ::: 1 2
