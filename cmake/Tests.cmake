@@ -123,6 +123,9 @@ foreach(source IN LISTS process_sources)
     procpool_test_program(process "${source}" 120 $<TARGET_OBJECTS:process-support>)
 endforeach()
 
+target_link_options(process-test_bystanders PRIVATE
+    "LINKER:--wrap=pp_pool_recall" "LINKER:--wrap=pp_pool_harvest")
+
 # The soak sees the public header only, as any program would.
 file(GLOB soak_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/soak/*.c")
 add_executable(soak ${soak_sources})

@@ -237,7 +237,7 @@ static unsigned depth_of(const struct pp_pool *pool, const struct pp_worker *wor
 
 static bool has_room(const struct pp_pool *pool, const struct pp_worker *worker)
 {
-    if (worker->state != PP_WORKER_READY)
+    if (worker->state != PP_WORKER_READY || worker->held)
         return false;
     if (pool->max_tasks > 0 && worker->tasks_sent >= pool->max_tasks)
         return false;

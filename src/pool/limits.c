@@ -40,12 +40,15 @@ static int64_t latch_beginning(struct pp_task *task, int64_t now)
     return times->begun_at;
 }
 
-/* It had nothing else to do and did not begin: it is stopped, or worse.  Another one may. */
-static void give_up_on(struct pp_pool *pool, struct pp_worker *worker, struct pp_task *task)
+/* It had nothing else to do and did not begin: it is stopped, or worse.  Another one may.  False: it has
+ * begun after all. */
+static bool give_up_on(struct pp_pool *pool, struct pp_worker *worker, struct pp_task *task)
 {
-    if (pp_pool_recall(pool, worker, task))
-        pp_pool_pend_again(pool, task);
+    if (!pp_pool_recall(pool, worker, task))
+        return false;
+    pp_pool_pend_again(pool, task);
     pp_pool_kill(pool, worker, PP_KILL_BROKEN, 0);
+    return true;
 }
 
 static void enforce(struct pp_pool *pool, struct pp_worker *worker, struct pp_task *task,
@@ -62,15 +65,11 @@ static void limit_due(struct pp_pool *pool, struct pp_task *task)
     struct pp_worker *worker = task->worker;
     uint64_t          ticket = task->ticket;
     int64_t           now = pp_clock_now();
-    /* what waits behind is taken back, and if it cannot be, this task is done */
-    pp_pool_recall_behind(pool, worker);
     pp_task_ref(task);
-    pp_pool_harvest(pool, worker);
-    if (pp_task_place(task) == PP_PLACE_SENT && task->worker == worker && task->ticket == ticket) {
+    if (pp_pool_single_out(pool, task)) {
         enum pp_slot_state state = pp_mailbox_state(pp_box_result(worker->box, ticket), ticket);
-        if (state == PP_SLOT_QUEUED && now - task->uncommon->sent_at > UNTAKEN_NS)
-            give_up_on(pool, worker, task);
-        else {
+        bool untaken = state == PP_SLOT_QUEUED && now - task->uncommon->sent_at > UNTAKEN_NS;
+        if (!untaken || !give_up_on(pool, worker, task)) {
             int64_t began = state == PP_SLOT_QUEUED ? now : latch_beginning(task, now);
             enforce(pool, worker, task, pp_deadline_after(began, pp_task_limit(task)));
         }

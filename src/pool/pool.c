@@ -295,6 +295,7 @@ static void apply_size(struct pp_pool *pool, unsigned min_size, unsigned max_siz
         pp_pool_dispatch(pool);
     }
     pp_pool_wake_manager(pool);
+    pp_pool_progress(pool); /* pp_pool_begin may wait for fewer now */
 }
 
 int pp_pool_resize(pp_pool *pool, unsigned min_size, unsigned max_size)

@@ -251,6 +251,9 @@ void pp_pool_now_idle(struct pp_pool *pool, struct pp_worker *worker);
 void pp_pool_retire(struct pp_pool *pool, struct pp_worker *worker);
 void pp_pool_kill(struct pp_pool *pool, struct pp_worker *worker, enum pp_kill_reason reason,
                   uint64_t ticket);
+/* Before a worker is killed for a task in its tray: true, and nothing is behind that task; or it has
+ * ended, or has come back, and is not there any more. */
+bool pp_pool_single_out(struct pp_pool *pool, const struct pp_task *task);
 /* It was asked for its last words, and the time for that is over, or nobody waits for them. */
 void pp_pool_kill_asked(struct pp_pool *pool, struct pp_worker *worker);
 void pp_pool_look_at_phase(struct pp_pool *pool, struct pp_worker *worker);

@@ -283,7 +283,7 @@ static struct pp_outcome *cancelled_before(void)
 
 static int cancel_by_place(struct pp_pool *pool, struct pp_task *task);
 
-/* What waits behind comes back first: either this task is what runs, or it can be taken back too. */
+/* Either this task is what runs, or it can be taken back. */
 static int cancel_in_tray(struct pp_pool *pool, struct pp_task *task)
 {
     struct pp_worker *worker = task->worker;
@@ -292,9 +292,7 @@ static int cancel_in_tray(struct pp_pool *pool, struct pp_task *task)
         return 0;
     }
     uint64_t ticket = task->ticket;
-    pp_pool_recall_behind(pool, worker);
-    pp_pool_harvest(pool, worker); /* it may have ended by now */
-    if (pp_task_place(task) != PP_PLACE_SENT || task->worker != worker || task->ticket != ticket)
+    if (!pp_pool_single_out(pool, task))
         return pp_task_place(task) == PP_PLACE_ENDED ? -EALREADY : cancel_by_place(pool, task);
     if (worker->state == PP_WORKER_KILLED || worker->state == PP_WORKER_DEAD) {
         task->no_retry = true;

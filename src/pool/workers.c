@@ -65,6 +65,19 @@ void pp_pool_retire(struct pp_pool *pool, struct pp_worker *worker)
     pp_worker_send_bullet(worker);
 }
 
+/* Where one that is behind cannot be taken back, it has begun, so this task is done, and harvested here.  Nothing
+ * may come behind it meanwhile: it could end before the kill, which would then meet the next one. */
+bool pp_pool_single_out(struct pp_pool *pool, const struct pp_task *task)
+{
+    struct pp_worker *worker = task->worker;
+    uint64_t          ticket = task->ticket;
+    worker->held = true;
+    pp_pool_recall_behind(pool, worker);
+    pp_pool_harvest(pool, worker);
+    worker->held = false;
+    return pp_task_place(task) == PP_PLACE_SENT && task->worker == worker && task->ticket == ticket;
+}
+
 /* It died by itself (ESRCH), and its pidfd says so; or it cannot be killed from here.  Then its fork
  * server may, and if its end is not seen for all that, it is given up (limits.c): its task does not
  * wait for it. */

@@ -80,6 +80,7 @@ struct pp_worker {
     bool     armed;
     bool     ready;     /* it has been READY */
     bool     slow;      /* nothing is queued behind its task */
+    bool     held;      /* nothing at all: it is to be killed for that task */
     uint64_t head_seen; /* ticket that ran when the stall timer was set */
     uint64_t tasks_sent;
     uint64_t tasks_ended;

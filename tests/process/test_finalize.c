@@ -290,6 +290,66 @@ static void finalize_waits_for_a_callback_that_runs_on_another_thread(void **sta
     pp_pool_destroy(pool);
 }
 
+/* ------------------------------------------------------ the last one ends otherwise */
+
+static int fail_at_once(pp_call *call)
+{
+    return pp_call_raise(call, EIO, "Failure", "as it was told");
+}
+
+static bool is_delayed(void *data)
+{
+    struct pp_pool *pool = data;
+    pp_pool_lock(pool);
+    bool delayed = pool->delayed_count > 0;
+    pp_pool_unlock(pool);
+    return delayed;
+}
+
+static bool finalize_and_manager_sleep(void *data)
+{
+    struct pp_pool *pool = data;
+    pp_pool_lock(pool);
+    bool sleep = pool->life == PP_LIFE_DRAINING && pool->observers > 0 && pool->sleeping_until != 0;
+    pp_pool_unlock(pool);
+    return sleep;
+}
+
+static void *finalize_patiently(void *pool)
+{
+    return pp_pool_finalize(pool, 2 * PATIENCE) == 0 ? pool : NULL;
+}
+
+static bool is_stopped(void *data)
+{
+    struct pp_pool *pool = data;
+    pp_pool_lock(pool);
+    bool stopped = pool->life == PP_LIFE_STOPPED;
+    pp_pool_unlock(pool);
+    return stopped;
+}
+
+static void finalize_returns_when_the_last_task_it_waits_for_is_cancelled(void **state)
+{
+    pp_task_options options = PP_TASK_OPTIONS_INIT;
+    pthread_t       thread;
+    void           *result = NULL;
+    (void)state;
+    options.max_retries = 1;
+    options.retry_delay = 600;
+    pp_pool *pool = pool_of(1, 1);
+    pp_task *task = queue_function(pool, fail_at_once, &options);
+    assert_true(eventually(is_delayed, pool));
+    assert_int_equal(pthread_create(&thread, NULL, finalize_patiently, pool), 0);
+    assert_true(eventually(finalize_and_manager_sleep, pool));
+    assert_int_equal(pp_task_cancel(task), 0);
+    assert_true(eventually(is_stopped, pool));
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, pool);
+    pp_task_unref(task);
+    pp_pool_destroy(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +363,7 @@ int main(void)
         FINALIZE_TEST(sigterm_comes_when_draining_took_too_long_and_a_task_may_end_itself),
         FINALIZE_TEST(a_result_that_comes_in_the_grace_counts),
         FINALIZE_TEST(finalize_waits_for_a_callback_that_runs_on_another_thread),
+        FINALIZE_TEST(finalize_returns_when_the_last_task_it_waits_for_is_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

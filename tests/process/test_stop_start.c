@@ -289,6 +289,48 @@ static void no_process_descriptor_or_thread_is_left_after_destroy(void **state)
 
 #define STOP_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+/* ------------------------------------------------------- a start that waits for workers */
+
+static int wait_for_leave(void *arg, void **state)
+{
+    char byte = 0;
+    (void)state;
+    return read(((struct gate *)arg)->leave[0], &byte, 1) == 1 ? 0 : -EIO;
+}
+
+static void *start_in_thread(void *pool)
+{
+    return pp_pool_start_processing(pool) == 0 ? pool : NULL;
+}
+
+static bool one_is_ready(void *pool)
+{
+    return pp_pool_num_idle_processes(pool) == 1;
+}
+
+static void a_start_returns_when_a_resize_wants_no_more_workers_than_there_are(void **state)
+{
+    pp_pool_options options = PP_POOL_OPTIONS_INIT;
+    pthread_t       thread;
+    void           *result = NULL;
+    (void)state;
+    options.min_size = options.max_size = 2;
+    options.worker_init = wait_for_leave;
+    options.worker_arg = &the_gate;
+    for (int i = 0; i < 2 + 1; i++) /* the first two workers, and one of the next two */
+        gate_release(&the_gate);
+    pp_pool *pool = pool_with(&options);
+    assert_int_equal(pp_pool_stop_processing(pool, PATIENCE), 0);
+    assert_int_equal(pthread_create(&thread, NULL, start_in_thread, pool), 0);
+    assert_true(eventually(one_is_ready, pool));
+    assert_int_equal(pp_pool_resize(pool, 1, 2), 0);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, pool);
+    assert_works(pool);
+    gate_release(&the_gate);
+    pp_pool_destroy(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +341,7 @@ int main(void)
         STOP_TEST(a_submitter_that_waits_for_a_place_is_told_of_the_end),
         STOP_TEST(a_callback_may_finalize_and_does_not_wait_for_itself),
         STOP_TEST(a_stopped_pool_can_be_started_again_and_again),
+        STOP_TEST(a_start_returns_when_a_resize_wants_no_more_workers_than_there_are),
         STOP_TEST(destroy_finalizes_where_that_was_not_done),
         STOP_TEST(no_process_descriptor_or_thread_is_left_after_destroy),
     };
