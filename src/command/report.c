@@ -127,7 +127,7 @@ static void show_live(struct cmd_report *report, struct cmd_job *job, enum cmd_s
     if (!is_live(report, job) || !cmd_show_has_line(job, stream))
         return;
     latch(report, cmd_show_lines(turn_to(report, stream), job, stream, report->options->tag),
-          "temporary file");
+          "a temporary file");
     if (spool->filed > 0 || job->written[stream] < FORGET || report->results >= 0)
         return;
     size_t shown = (size_t)job->written[stream] - KEPT_FOR_SUMMARY;
@@ -142,7 +142,7 @@ static void show_stream(struct cmd_report *report, struct cmd_job *job, enum cmd
         return;
     latch(report,
           cmd_show_rest(turn_to(report, stream), job, stream, options->line_buffer, options->tag),
-          "temporary file");
+          "a temporary file");
     if (stream == CMD_ERR)
         cmd_sink_flush(report->err);
 }
@@ -157,14 +157,18 @@ void cmd_report_attempt(struct cmd_report *report, struct cmd_job *job, unsigned
 void cmd_report_began(struct cmd_report *report, struct cmd_job *job)
 {
     if (report->options->json)
-        latch(report, cmd_event_start(report->out, job), "event");
+        latch(report, cmd_event_start(report->out, job), "an event");
 }
 
-void cmd_report_wrote(struct cmd_report *report, struct cmd_job *job, enum cmd_stream stream,
+bool cmd_report_wrote(struct cmd_report *report, struct cmd_job *job, enum cmd_stream stream,
                       const char *data, size_t size)
 {
-    latch(report, cmd_spool_add(&job->spools[stream], data, size), "output in memory");
+    if (stream == CMD_OUT && report->out->error < 0 && report->results < 0)
+        return report->out->error != -EPIPE; /* it can be shown to nobody */
+    int error = cmd_spool_add(&job->spools[stream], data, size);
+    latch(report, error, error == -ENOSPC ? "a temporary file" : "output in memory");
     show_live(report, job, stream);
+    return error == 0;
 }
 
 /* --------------------------------------------------------------- their ends */
@@ -175,7 +179,7 @@ static void keep(struct cmd_report *report, const struct cmd_job *job, const cha
     if (report->results >= 0 && ran)
         latch(report, cmd_results_add(report->results, job, reason), report->options->results);
     if (report->options->json)
-        latch(report, cmd_event_end(report->out, job, reason, report->results < 0), "event");
+        latch(report, cmd_event_end(report->out, job, reason, report->results < 0), "an event");
     if (report->options->joblog == NULL || job->end == CMD_CANCELLED)
         return;
     if (cmd_report_flush(report) < 0 || report->error < 0)
@@ -275,7 +279,7 @@ void cmd_report_end(struct cmd_report *report, uint64_t passed_over, double seco
     const struct cmd_options *options = report->options;
     cmd_progress_erase(report->progress);
     if (options->json)
-        latch(report, cmd_event_summary(report->out, &report->counts, seconds), "event");
+        latch(report, cmd_event_summary(report->out, &report->counts, seconds), "an event");
     cmd_sink_flush(report->out);
     if (options->stats)
         cmd_stats_print(&report->stats, report->err);

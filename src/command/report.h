@@ -41,8 +41,8 @@ bool cmd_report_has_room(const struct cmd_report *report, uint64_t ordinal);
 void cmd_report_attempt(struct cmd_report *report, struct cmd_job *job, unsigned attempt);
 /* A worker says that an attempt has begun. */
 void cmd_report_began(struct cmd_report *report, struct cmd_job *job);
-/* It has written something. */
-void cmd_report_wrote(struct cmd_report *report, struct cmd_job *job, enum cmd_stream stream,
+/* It has written something.  False: nobody can get that, and the job is to be ended, as SIGPIPE would. */
+bool cmd_report_wrote(struct cmd_report *report, struct cmd_job *job, enum cmd_stream stream,
                       const char *data, size_t size);
 /* It has ended: count it, write it or hold it, and free it. */
 void cmd_report_take(struct cmd_report *report, struct cmd_job *job);

@@ -1,7 +1,8 @@
 /*
  * run.c - `procpool run`: set up, the loop, the exit status.
  *
- * One thread, one poll: on the pool, what jobs write, the inputs, the signals and two timers.
+ * One thread, one poll: on the pool, what jobs write, the inputs, the signals, two timers, and on
+ * whether standard output still has a reader.
  *
  * The run ends early, starting nothing more, at a signal, when --halt is reached, when the inputs
  * cannot be read or the results cannot be written.  What is running may finish; a second signal, or
@@ -57,7 +58,7 @@ static void draw_progress(struct cmd_run *run)
                       cmd_tasks_total(run, &exact));
 }
 
-enum { ON_POOL, ON_RELAY, ON_SIGNALS, ON_TIMER, ON_GATE, ON_INPUTS, WAITS };
+enum { ON_POOL, ON_RELAY, ON_SIGNALS, ON_TIMER, ON_GATE, ON_INPUTS, ON_READER, WAITS };
 
 static void heed(struct cmd_run *run, const struct pollfd *fds)
 {
@@ -70,10 +71,12 @@ static void heed(struct cmd_run *run, const struct pollfd *fds)
         cmd_gate_rung(&run->gate);
     if (fds[ON_INPUTS].revents != 0)
         read_inputs(run);
+    if ((fds[ON_READER].revents & POLLERR) != 0)
+        cmd_sink_unread(&run->out);
 }
 
 /* Every wait ends by an event: an outcome (the pool watches its workers), something that a job wrote,
- * an input or its end, a signal, or a timer.  Output is written out before the process sleeps. */
+ * an input or its end, a signal, a timer, or the reader of the output leaving.  Output is written out before the process sleeps. */
 static void wait_for_something(struct cmd_run *run)
 {
     struct pollfd fds[WAITS] = {
@@ -83,6 +86,7 @@ static void wait_for_something(struct cmd_run *run)
         [ON_TIMER] = {.fd = run->progress.timer, .events = POLLIN},
         [ON_GATE] = {.fd = run->gate.timer, .events = POLLIN},
         [ON_INPUTS] = {.fd = run->hungry ? cmd_inputs_fd(&run->inputs) : -1, .events = POLLIN},
+        [ON_READER] = {.fd = cmd_sink_reader(&run->out)},
     };
     int ready = poll(fds, WAITS, 0);
     if (ready == 0) {

@@ -26,7 +26,9 @@ int cmd_sink_open(struct cmd_sink *sink, int fd, const char *name, struct cmd_si
     struct stat status;
     *sink = (struct cmd_sink){.fd = fd, .name = name, .signals = signals, .buffer = buffer};
     sink->terminal = isatty(fd);
-    sink->regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    bool known = fstat(fd, &status) == 0;
+    sink->regular = known && S_ISREG(status.st_mode);
+    sink->pipe = known && S_ISFIFO(status.st_mode);
     return 0;
 }
 
@@ -89,6 +91,17 @@ int cmd_sink_flush(struct cmd_sink *sink)
     sink->used = 0;
     write_all(sink, sink->buffer, used);
     return sink->error;
+}
+
+int cmd_sink_reader(const struct cmd_sink *sink)
+{
+    return sink->pipe && sink->error == 0 ? sink->fd : -1;
+}
+
+void cmd_sink_unread(struct cmd_sink *sink)
+{
+    if (sink->error == 0)
+        sink->error = -EPIPE;
 }
 
 bool cmd_sink_has_colour(const struct cmd_sink *sink)

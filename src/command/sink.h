@@ -14,6 +14,7 @@ struct cmd_sink {
     const char         *name;    /* for messages: "standard output" */
     int                 error;   /* latch: negative errno of the write that failed first */
     bool                regular; /* a file: never waited for */
+    bool                pipe;    /* its reader may go */
     bool                terminal;
     struct cmd_signals *signals; /* a wait for the reader ends at the second signal */
     size_t              used;
@@ -25,6 +26,10 @@ int  cmd_sink_open(struct cmd_sink *sink, int fd, const char *name, struct cmd_s
 void cmd_sink_put(struct cmd_sink *sink, const void *data, size_t size);
 /* Write what is buffered.  0, or the error that is latched; then nothing is written any more. */
 int cmd_sink_flush(struct cmd_sink *sink);
+/* What to poll, for POLLERR alone, to hear that nobody reads it any more; -1: nothing. */
+int cmd_sink_reader(const struct cmd_sink *sink);
+/* It was heard. */
+void cmd_sink_unread(struct cmd_sink *sink);
 /* A terminal that can show colours, and the user has not set NO_COLOR. */
 bool cmd_sink_has_colour(const struct cmd_sink *sink);
 void cmd_sink_close(struct cmd_sink *sink);

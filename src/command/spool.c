@@ -2,7 +2,7 @@
  * spool.c - a little of it in memory, much of it in a temporary file without a name.
  *
  * Memory is filled first; when it is full it goes to the file and is filled anew.  Where no file can
- * be had, or the disk is full, memory grows instead: nothing that a job wrote is given up for that.
+ * be had, or the disk is full, memory grows instead, up to a limit.
  */
 #define _GNU_SOURCE
 #include "spool.h"
@@ -14,7 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FIRST = 512, IN_MEMORY = 1024 * 1024, PIECE = 64 * 1024 };
+enum {
+    FIRST = 512,
+    IN_MEMORY = 1024 * 1024,
+    MOST_IN_MEMORY = 256 * 1024 * 1024,
+    PIECE = 64 * 1024
+};
 
 static int temporary_file(void)
 {
@@ -59,6 +64,8 @@ int cmd_spool_add(struct cmd_spool *spool, const char *data, size_t size)
 {
     if (spool->size + size > IN_MEMORY && !spool->stuck)
         file_away(spool);
+    if (spool->stuck && spool->size + size > MOST_IN_MEMORY)
+        return -ENOSPC;
     if (spool->capacity - spool->size < size) {
         size_t capacity = spool->capacity == 0 ? FIRST : spool->capacity * 2;
         while (capacity - spool->size < size)

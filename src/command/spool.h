@@ -16,7 +16,7 @@ struct cmd_spool {
     uint64_t filed; /* bytes in the file */
 };
 
-/* 0 or -ENOMEM: then nothing was added. */
+/* 0, -ENOMEM, or -ENOSPC: no file can be had and memory is used up.  Then nothing was added. */
 int      cmd_spool_add(struct cmd_spool *spool, const char *data, size_t size);
 uint64_t cmd_spool_size(const struct cmd_spool *spool);
 /* All of it from `offset` on, in pieces.  0, or -errno of reading the file back. */

@@ -118,8 +118,10 @@ static void take_record(const struct cmd_relay_record *record, void *argument)
     if (record->head.attempt > job->attempt)
         cmd_report_attempt(&run->report, job, record->head.attempt);
     if (record->head.kind != CMD_RELAY_BEGIN) {
-        cmd_report_wrote(&run->report, job, record->head.kind == CMD_RELAY_OUT ? CMD_OUT : CMD_ERR,
-                         record->data, record->head.length);
+        if (!cmd_report_wrote(&run->report, job,
+                              record->head.kind == CMD_RELAY_OUT ? CMD_OUT : CMD_ERR, record->data,
+                              record->head.length))
+            (void)pp_task_cancel(job->task); /* -EALREADY: it has ended */
         return;
     }
     if (record->head.length != sizeof begin)

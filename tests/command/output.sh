@@ -111,6 +111,34 @@ status=$(cat code)
 is_status 3
 says "cannot write standard output: Broken pipe"
 
+begin "when the reader has gone a job that goes on writing is ended, as by SIGPIPE, and another is not"
+cat > talker <<'END'
+#!/bin/sh
+if [ "$1" = a ]; then
+    echo $$ > pid.a
+    exec yes
+fi
+: > runs.b
+until [ -s pid.a ] && ! kill -0 "$(cat pid.a)" 2> kill.err; do sleep 0.02; done
+: > finished
+END
+chmod +x talker
+# shellcheck disable=SC2216
+{ timeout -s KILL 60 "$procpool" run --jobs 2 ./talker ::: a b 2> err; echo $? > code; } |
+    until_true test -s pid.a -a -e runs.b
+status=$(cat code)
+is_status 3
+says "cannot write standard output: Broken pipe"
+sums_up '1 done, 0 failed, 0 timed out, 0 lost, 1 cancelled'
+[ -e finished ] || complain "the silent one was ended, too"
+
+begin "what cannot be kept in a file fills 256 MiB of memory at most, and ends the job that wrote it"
+TMPDIR=$PWD/none timeout -s KILL 60 "$procpool" run yes ::: a > out 2> err
+status=$?
+is_status 3
+says "cannot write a temporary file: No space left on device"
+sums_up '0 done, 0 failed, 0 timed out, 0 lost, 1 cancelled'
+
 begin "standard error that cannot be written is status 3"
 "$procpool" run sh -c 'echo lost >&2' ::: a > out 2> /dev/full
 status=$?
