@@ -13,7 +13,8 @@
  *     limit, 0 polls.
  *   - Every pool function may be called from any thread of the process that
  *     created the pool, and from inside callbacks.  In a forked child of that
- *     process each of them returns -ECHILD and touches nothing.
+ *     process each of them returns -ECHILD and touches nothing.  A thread that is
+ *     in a call must not be cancelled (pthread_cancel): it may hold the pool's lock.
  *   - Destroy and unref functions accept NULL and return nothing.
  *   - Callbacks run with no lock of the pool held.
  */

@@ -60,7 +60,19 @@ static off_t whole_lines(int fd, off_t size)
     return 0;
 }
 
-/* A regular file that ends within a line is cut; an empty one gets a header. */
+/* 0, -EBADMSG when something else stands at its beginning than a header or a part of one, or -errno. */
+static int check_header(int fd, off_t size)
+{
+    char    begin[sizeof HEADER - 1];
+    size_t  length = size < (off_t)sizeof begin ? (size_t)size : sizeof begin;
+    ssize_t n = pread(fd, begin, length, 0);
+    if (n != (ssize_t)length)
+        return n < 0 ? -errno : -EIO;
+    return memcmp(begin, HEADER, length) == 0 ? 0 : -EBADMSG;
+}
+
+/* A regular file that ends within a line is cut; an empty one gets a header.  Another one than a job log is
+ * left alone. */
 static int make_whole(int fd)
 {
     struct stat status;
@@ -68,6 +80,9 @@ static int make_whole(int fd)
         return -errno;
     if (!S_ISREG(status.st_mode))
         return write_whole(fd, HEADER, sizeof HEADER - 1);
+    int error = check_header(fd, status.st_size);
+    if (error < 0)
+        return error;
     off_t whole = whole_lines(fd, status.st_size);
     if (whole < 0)
         return (int)whole;

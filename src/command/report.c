@@ -45,6 +45,8 @@ static int open_log(struct cmd_report *report)
     int         error = cmd_joblog_open(&report->log, name);
     if (error == -EWOULDBLOCK)
         cmd_error("run: --joblog %s: another run is writing it", name);
+    else if (error == -EBADMSG)
+        cmd_error("run: --joblog %s: this is no job log, and is left as it is", name);
     else if (error < 0)
         cmd_error("run: --joblog %s: %s", name, strerror(-error));
     return error;

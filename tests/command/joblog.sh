@@ -145,6 +145,21 @@ run --joblog missing --retry-failed
 is_status 3
 says "cannot read --joblog missing"
 
+begin "a file that is no job log is left as it is"
+printf 'precious' > foreign
+run --joblog foreign echo ::: a
+is_status 3
+says "--joblog foreign: this is no job log"
+[ "$(cat foreign)" = precious ] || complain "it is now: $(cat foreign)"
+printf 'precious\n' > foreign
+run --joblog foreign echo ::: a
+is_status 3
+[ "$(cat foreign)" = precious ] || complain "it is now: $(cat foreign)"
+printf 'Seq\tHo' > foreign
+run --joblog foreign echo ::: a
+is_status 0
+[ "$(head -n 1 foreign)" = "$(head -n 1 log)" ] || complain "a torn header is not made whole"
+
 begin "a full disk under the log stops the run"
 "$procpool" run -j 1 --joblog /dev/full echo ::: a b c > out 2> err
 status=$?
