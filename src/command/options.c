@@ -273,6 +273,11 @@ static bool json_and_lines(const struct cmd_options *options)
     return options->json && (options->line_buffer || options->tag);
 }
 
+static bool dry_events(const struct cmd_options *options)
+{
+    return options->json && options->dry_run;
+}
+
 static bool soft_behind_hard(const struct cmd_options *options)
 {
     return options->timeout > 0 && options->soft_timeout.seconds >= options->timeout;
@@ -306,6 +311,7 @@ static const struct {
     {several_resumes, "--resume, --resume-failed, --retry-failed: one of them"},
     {retry_with_inputs, "--retry-failed takes commands and inputs from the job log: give neither"},
     {json_and_lines, "--json has the output in its events: no --line-buffer and no --tag"},
+    {dry_events, "--dry-run shows commands, and --json what happens to them: one of the two"},
     {soft_behind_hard, "--soft-timeout is not before --timeout"},
     {delay_without_retries, "--retry-delay needs --retries N"},
     {no_command, "no command; see 'procpool run --help'"},

@@ -66,8 +66,7 @@ void pp_pool_latch(struct pp_pool *pool, struct pp_task *task, struct pp_outcome
     pp_queue_leave(&pool->queue, task);
     pool->unfinished--;
     if (pool->unfinished == 0 && pool->life != PP_LIFE_RUNNING)
-        pp_pool_wake_manager(
-            pool); /* what was kept for it may leave: none of them rings for that */
+        pp_pool_wake_manager(pool); /* the workers that were kept for it may leave */
     bool first = pool->ended_count == 0 && pool->ended_without_callbacks == 0;
     bool callbacks = has_callback(pool, task);
     (void)pp_task_step(task, PP_EVENT_END); /* from here on others may read the outcome */

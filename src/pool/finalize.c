@@ -169,6 +169,16 @@ int pp_pool_shut_down(struct pp_pool *pool, double timeout, bool final)
     return pool->stopped_tasks < INT32_MAX ? (int)pool->stopped_tasks : INT32_MAX;
 }
 
+/* A callback that ran meanwhile may have destroyed the pool: that comes now.  Then `pool` is gone. */
+static void unlock_or_release(struct pp_pool *pool)
+{
+    bool destroy = pool->destroy_later && !pool->finalizing;
+    pool->destroy_later = pool->destroy_later && !destroy;
+    pp_pool_unlock(pool);
+    if (destroy)
+        pp_pool_release(pool);
+}
+
 static int shut_down(pp_pool *pool, double timeout, bool final)
 {
     int error = pp_pool_check(pool);
@@ -178,12 +188,8 @@ static int shut_down(pp_pool *pool, double timeout, bool final)
         return error;
     pp_home_ref(&pool->home);
     pp_pool_lock(pool);
-    int  count = pp_pool_shut_down(pool, timeout, final);
-    bool destroy = pool->destroy_later && !pool->finalizing;
-    pool->destroy_later = pool->destroy_later && !destroy;
-    pp_pool_unlock(pool);
-    if (destroy)
-        pp_pool_release(pool);
+    int count = pp_pool_shut_down(pool, timeout, final);
+    unlock_or_release(pool);
     pp_home_unref(&pool->home);
     return count;
 }
@@ -209,7 +215,7 @@ int pp_pool_start_processing(pp_pool *pool)
         error = -ESHUTDOWN;
     else if (pool->life != PP_LIFE_RUNNING)
         error = pool->life == PP_LIFE_STOPPED && !pool->finalizing ? pp_pool_begin(pool) : -EBUSY;
-    pp_pool_unlock(pool);
+    unlock_or_release(pool);
     pp_home_unref(&pool->home);
     return error;
 }

@@ -346,7 +346,7 @@ static unsigned occupied(const struct pp_pool *pool)
 static bool too_many(const struct pp_pool *pool)
 {
     if (pool->idle_count == 0 || pool->life == PP_LIFE_STOPPING)
-        return false;
+        return pool->idle_count > 0; /* its task has heeded SIGTERM, and there is no other for it */
     if (pool->life == PP_LIFE_DRAINING)
         return pool->queue.count == 0 && pool->delayed_count == 0 && pool->behind == 0 &&
                pool->active > wanted(pool);

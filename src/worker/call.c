@@ -68,6 +68,10 @@ int pp_call_args(pp_call *call, const char *format, ...)
                 ? unpack_nothing(format, &arguments)
                 : pp_document_unpack_arguments(&call->document, format, &arguments);
     va_end(arguments);
+    if (error < 0) {
+        call->misfit = error;
+        call->left_something = true;
+    }
     return error;
 }
 

@@ -96,6 +96,25 @@ static int call_once(struct pp_call *call, const struct pp_resolved *resolved)
                                  : pp_frames_call(resolved->function, call);
 }
 
+/* Why a callable fails that hands on what pp_call_args has said, which is the most frequent mistake. */
+static const char *misfit_words(const struct pp_call *call, int status)
+{
+    if (status != call->misfit)
+        return NULL;
+    switch (status) {
+    case -ENOENT:
+        return "an argument is missing";
+    case -E2BIG:
+        return "there is an argument too many";
+    case -EINVAL:
+        return "an argument has another type than the callable takes";
+    case -ERANGE:
+        return "an argument does not fit into the callable's type";
+    default:
+        return NULL;
+    }
+}
+
 /* True when the call succeeded, otherwise an exception is recorded. */
 static bool succeeded(struct pp_call *call, int status)
 {
@@ -107,7 +126,7 @@ static bool succeeded(struct pp_call *call, int status)
         pp_call_raise_own(call, EPROTO,
                           "the callable returned a positive number: 0 or a negative errno is due");
     else if (call->raised.error == 0)
-        pp_call_raise_own(call, status > -INT32_MAX ? -status : EINVAL, NULL);
+        pp_call_raise_own(call, status > -INT32_MAX ? -status : EINVAL, misfit_words(call, status));
     return false;
 }
 
@@ -126,6 +145,7 @@ static void forget_item(struct pp_call *call)
         pp_document_clear(&call->document);
     call->checked = false;
     call->left_something = false;
+    call->misfit = 0;
 }
 
 /* The result is in its place, and that is all that it did. */
@@ -196,7 +216,7 @@ void pp_worker_run(struct pp_worker_self *self)
     /* when the previous task ended a moment ago, that was now */
     int64_t now = self->now != 0 ? self->now : pp_clock_now();
     atomic_store_explicit(&call->result->began, now, memory_order_relaxed);
-    call->raised.error = 0;
+    call->raised.error = call->misfit = 0;
     int error = pp_request_open(call);
     if (error == 0)
         error = start_soft_limit(call, now);

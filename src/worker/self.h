@@ -50,6 +50,7 @@ struct pp_call {
 
     /* arguments: checked when they are first asked for */
     bool               checked;
+    int                misfit; /* what pp_call_args said when it failed last, or 0 */
     struct pp_document document;
     struct pp_bytes    captured_copy; /* what the closure may write to */
     bool               captured_copied;

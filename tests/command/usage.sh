@@ -56,6 +56,9 @@ refuses "unknown option '--nothing-like-it'; see 'procpool run --help'" --nothin
 refuses "unknown option '-x'" -x echo ::: a
 refuses "unknown option '-x'" -kx echo ::: a
 
+begin "--dry-run has no events"
+refuses "--dry-run shows commands" --json --dry-run echo ::: a
+
 begin "an abbreviation of several options names them"
 refuses "'--retr' may be --retries, --retry-delay, --retry-failed" --retr echo ::: a
 refuses "'--max-=1' may be --max-memory, --max-cpu, --max-files" --max-=1 echo ::: a

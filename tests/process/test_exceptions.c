@@ -214,6 +214,57 @@ static void a_negative_errno_is_an_exception_with_its_own_name(void **state)
     pp_task_unref(task);
 }
 
+static int want_two(pp_call *call)
+{
+    int one = 0;
+    int two = 0;
+    return pp_call_args(call, "ii", &one, &two);
+}
+
+static int want_and_do_without(pp_call *call)
+{
+    int one = 0;
+    return pp_call_args(call, "i", &one) == -ENOENT ? 0 : -EINVAL;
+}
+
+static int fail_with_enoent(pp_call *call)
+{
+    (void)call;
+    return -ENOENT;
+}
+
+/* And the next task of this worker is not said to have that misfit. */
+static void assert_failure(pp_task *task, int error, const char *message)
+{
+    run_in_the_pool(task, PP_FAILED);
+    assert_int_equal(pp_error_errno(pp_task_error(task)), error);
+    assert_string_equal(pp_error_message(pp_task_error(task)), message);
+    pp_task_unref(task);
+    if (message != strerror(ENOENT)) {
+        assert_int_equal(pp_task_create(&task, PP_FUNCTION(fail_with_enoent), NULL, NULL), 0);
+        assert_failure(task, ENOENT, strerror(ENOENT));
+    }
+}
+
+static void arguments_that_do_not_fit_are_said_to_be_the_reason(void **state)
+{
+    pp_callable function = PP_FUNCTION(want_two);
+    pp_task    *task = NULL;
+    (void)state;
+    assert_int_equal(pp_task_create(&task, function, NULL, "i", 1), 0);
+    assert_failure(task, ENOENT, "an argument is missing");
+    assert_int_equal(pp_task_create(&task, function, NULL, "iii", 1, 2, 3), 0);
+    assert_failure(task, E2BIG, "there is an argument too many");
+    assert_int_equal(pp_task_create(&task, function, NULL, "is", 1, "2"), 0);
+    assert_failure(task, EINVAL, "an argument has another type than the callable takes");
+    assert_int_equal(pp_task_create(&task, function, NULL, "iI", 1, INT64_MAX), 0);
+    assert_failure(task, ERANGE, "an argument does not fit into the callable's type");
+    assert_int_equal(pp_task_create(&task, PP_FUNCTION(want_and_do_without), NULL, NULL), 0);
+    pp_task_unref(run_in_the_pool(task, PP_DONE));
+    assert_int_equal(pp_task_create(&task, PP_FUNCTION(fail_with_enoent), NULL, NULL), 0);
+    assert_failure(task, ENOENT, strerror(ENOENT));
+}
+
 static int return_positive(pp_call *call)
 {
     (void)pp_call_return(call, "i", 3);
@@ -382,6 +433,7 @@ int main(void)
         cmocka_unit_test(an_absent_result_is_null_whatever_came_before),
         cmocka_unit_test(an_exception_carries_state_errno_name_message_and_backtrace),
         cmocka_unit_test(a_negative_errno_is_an_exception_with_its_own_name),
+        cmocka_unit_test(arguments_that_do_not_fit_are_said_to_be_the_reason),
         cmocka_unit_test(what_is_neither_0_nor_an_errno_is_an_exception_too),
         cmocka_unit_test(an_exception_without_errno_name_or_message_is_one),
         cmocka_unit_test(the_last_exception_counts),

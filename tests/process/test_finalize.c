@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* ----------------------------------------------------------------------- callables */
@@ -234,6 +235,34 @@ static void a_result_that_comes_in_the_grace_counts(void **state)
     pp_pool_destroy(pool);
 }
 
+static atomic_int *exits;
+
+static void count_exit(void *arg, void *state)
+{
+    (void)state;
+    atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static void a_worker_whose_task_heeds_sigterm_leaves_then_and_is_not_killed(void **state)
+{
+    pp_pool_options options = PP_POOL_OPTIONS_INIT;
+    (void)state;
+    exits = mmap(NULL, sizeof *exits, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(exits != MAP_FAILED);
+    options.min_size = options.max_size = 1;
+    options.worker_arg = exits;
+    options.worker_exit = count_exit;
+    pp_pool *pool = pool_with(&options);
+    pp_task *task = queue_function(pool, return_when_cancelled, NULL);
+    gate_await(&the_gate);
+    gate_release(&the_gate);
+    assert_int_equal(pp_pool_finalize(pool, 2), 0);
+    assert_all_end(&task, 1, PP_DONE);
+    assert_int_equal(*exits, 1);
+    pp_pool_destroy(pool);
+    assert_int_equal(munmap(exits, sizeof *exits), 0);
+}
+
 #define FINALIZE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 /* -------------------------------------------------------- callbacks on other threads */
@@ -362,6 +391,7 @@ int main(void)
         FINALIZE_TEST(a_task_that_ignores_term_is_killed_after_draining_and_grace),
         FINALIZE_TEST(sigterm_comes_when_draining_took_too_long_and_a_task_may_end_itself),
         FINALIZE_TEST(a_result_that_comes_in_the_grace_counts),
+        FINALIZE_TEST(a_worker_whose_task_heeds_sigterm_leaves_then_and_is_not_killed),
         FINALIZE_TEST(finalize_waits_for_a_callback_that_runs_on_another_thread),
         FINALIZE_TEST(finalize_returns_when_the_last_task_it_waits_for_is_cancelled),
     };

@@ -3,6 +3,7 @@
  * started; destroyed; and nothing of it is left behind.
  */
 #include "counted.h"
+#include "pool/pool.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* ------------------------------------------------------- again, and by several threads */
@@ -291,11 +293,15 @@ static void no_process_descriptor_or_thread_is_left_after_destroy(void **state)
 
 /* ------------------------------------------------------- a start that waits for workers */
 
+static atomic_bool *refuse; /* the workers see it */
+
 static int wait_for_leave(void *arg, void **state)
 {
     char byte = 0;
     (void)state;
-    return read(((struct gate *)arg)->leave[0], &byte, 1) == 1 ? 0 : -EIO;
+    if (read(((struct gate *)arg)->leave[0], &byte, 1) != 1)
+        return -EIO;
+    return refuse != NULL && *refuse ? -EACCES : 0;
 }
 
 static void *start_in_thread(void *pool)
@@ -331,6 +337,60 @@ static void a_start_returns_when_a_resize_wants_no_more_workers_than_there_are(v
     pp_pool_destroy(pool);
 }
 
+static pp_pool *to_destroy;
+
+static void destroy_the_pool(pp_task *task, const pp_error *error, void *data)
+{
+    (void)task, (void)error, (void)data;
+    pp_pool_destroy(to_destroy);
+}
+
+static void *start_in_vain(void *pool)
+{
+    return pp_pool_start_processing(pool) == -EACCES ? pool : NULL;
+}
+
+static bool takes_tasks(void *data)
+{
+    struct pp_pool *pool = data;
+    pp_pool_lock(pool);
+    bool takes = pool->life == PP_LIFE_RUNNING;
+    pp_pool_unlock(pool);
+    return takes;
+}
+
+static void a_callback_may_destroy_the_pool_while_a_start_fails(void **state)
+{
+    pp_pool_options options = PP_POOL_OPTIONS_INIT;
+    pp_task_options task_options = PP_TASK_OPTIONS_INIT;
+    pthread_t       thread;
+    void           *result = NULL;
+    (void)state;
+    refuse = mmap(NULL, sizeof *refuse, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(refuse != MAP_FAILED);
+    unsigned descriptors = open_descriptors();
+    unsigned threads = threads_of_this_process();
+    options.min_size = options.max_size = 1;
+    options.worker_init = wait_for_leave;
+    options.worker_arg = &the_gate;
+    task_options.exception_callback = destroy_the_pool;
+    gate_release(&the_gate);
+    pp_pool *pool = to_destroy = pool_with(&options);
+    assert_int_equal(pp_pool_stop_processing(pool, PATIENCE), 0);
+    *refuse = true;
+    assert_int_equal(pthread_create(&thread, NULL, start_in_vain, pool), 0);
+    assert_true(eventually(takes_tasks, pool)); /* nobody has leave yet */
+    pp_task_unref(queue_function(pool, return_null, &task_options));
+    for (int i = 0; i < 32; i++)
+        gate_release(&the_gate);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, pool);
+    assert_int_equal(open_descriptors(), descriptors);
+    assert_int_equal(threads_of_this_process(), threads);
+    assert_int_equal(munmap(refuse, sizeof *refuse), 0);
+    refuse = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +402,7 @@ int main(void)
         STOP_TEST(a_callback_may_finalize_and_does_not_wait_for_itself),
         STOP_TEST(a_stopped_pool_can_be_started_again_and_again),
         STOP_TEST(a_start_returns_when_a_resize_wants_no_more_workers_than_there_are),
+        STOP_TEST(a_callback_may_destroy_the_pool_while_a_start_fails),
         STOP_TEST(destroy_finalizes_where_that_was_not_done),
         STOP_TEST(no_process_descriptor_or_thread_is_left_after_destroy),
     };
