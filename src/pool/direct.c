@@ -10,6 +10,8 @@
  *     writes the word, then, behind a fence, looks at `direct` (reply.c).  At least one sees the other.
  *   - Whatever else ends the ticket - its worker died, it was cancelled, taken back or collected by another
  *     thread - goes through pp_pool_forget_sent, and that wakes the waiter by its own word.
+ *   - A sleeper that was woken by its own word may stand in the queue of the worker's word for as long as it
+ *     gets no processor, also when that word belongs to another ticket: so a worker wakes all that stand there.
  *   - No lock is held meanwhile; the worker's memory stays mapped: it is held.
  *   - Nothing follows from the worker's word but a look at the pool: the worker can write it.  A word that
  *     changes again and again wakes us a few times, and then no more.

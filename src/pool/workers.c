@@ -184,6 +184,8 @@ void pp_pool_worker_dead(struct pp_pool *pool, struct pp_worker *worker)
 {
     enum { STATUS_WAIT_NS = 1000 * 1000 * 1000 }; /* a stopped fork server may never tell */
     bool wait = needs_status(worker);
+    if (worker->state == PP_WORKER_DEAD)
+        return; /* told again: its status is waited for */
     pp_pool_look_at_phase(pool, worker);
     pp_pool_forget_fd(pool, worker->pidfd);
     pp_pool_set_worker_state(pool, worker, PP_WORKER_DEAD);

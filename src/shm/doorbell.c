@@ -11,6 +11,7 @@
 #include "base/own.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -31,13 +32,15 @@ int pp_futex_wait(const _Atomic uint32_t *word, uint32_t seen, bool shared, int6
     return result < 0 && errno == ETIMEDOUT && pp_clock_now() >= deadline ? -ETIMEDOUT : 0;
 }
 
+/* All of them: who has been woken by its other word (pp_futex_wait_two) stands in this one's queue until
+ * it runs.  If it took the only wake-up, who sleeps on this word now would sleep on. */
 int pp_futex_wake(_Atomic uint32_t *word, bool shared)
 {
     enum { TRIES = 3 };
     int  operation = FUTEX_WAKE | (shared ? 0 : FUTEX_PRIVATE_FLAG);
     long woken = -1; /* does not fail on a word that is mapped and aligned */
     for (int tries = 0; woken < 0 && tries < TRIES; tries++)
-        woken = syscall(SYS_futex, word, operation, 1, NULL, NULL, 0);
+        woken = syscall(SYS_futex, word, operation, INT_MAX, NULL, NULL, 0);
     return woken < 0 ? -errno : 0;
 }
 

@@ -16,7 +16,7 @@
 /* Sleep while *word is `seen`: 0 (woken, changed, or for no reason at all: look again) or
  * -ETIMEDOUT.  deadline in ns of CLOCK_MONOTONIC, PP_NEVER for none. */
 int pp_futex_wait(const _Atomic uint32_t *word, uint32_t seen, bool shared, int64_t deadline);
-/* 0, or -errno when nobody can be woken by that word. */
+/* Everybody who sleeps on it.  0, or -errno when nobody can be woken by that word. */
 int pp_futex_wake(_Atomic uint32_t *word, bool shared);
 /* The same for a private word and a shared one: awake when either is not what was seen, or is woken.
  * -ENOSYS: the kernel cannot. */

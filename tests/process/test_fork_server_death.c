@@ -2,9 +2,11 @@
  * test_fork_server_death.c - the fork server dies or stands still, and nobody is harmed: tasks that run
  * finish, time limits are kept, new workers can be had, and nothing is lost.
  */
+#include "pool/pool.h"
 #include "support.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -319,6 +321,28 @@ static void what_a_dead_worker_had_is_given_back_while_the_fork_server_is_stoppe
     pp_pool_destroy(pool);
 }
 
+/* The manager looks at all again and again then, also at who is dead already. */
+static void a_death_is_told_while_the_fork_server_is_stopped_and_epoll_is_broken(void **state)
+{
+    (void)state;
+    gate_open(&the_gate);
+    pp_pool *pool = pool_of(1, 1);
+    pid_t    fork_server = fork_server_of(pool);
+    int      nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(nothing >= 0);
+    assert_int_equal(dup3(nothing, pool->epoll, O_CLOEXEC), pool->epoll);
+    assert_int_equal(close(nothing), 0);
+    pp_task *task = queue_function(pool, gate_task, NULL);
+    gate_await(&the_gate);
+    assert_int_equal(kill(fork_server, SIGSTOP), 0);
+    assert_int_equal(kill(pp_task_worker_pid(task), SIGKILL), 0);
+    assert_ends(task, PP_WORKER_LOST);
+    assert_int_equal(kill(fork_server, SIGCONT), 0);
+    pp_task_unref(task);
+    pp_pool_destroy(pool);
+    gate_close(&the_gate);
+}
+
 static void a_pool_with_a_stopped_fork_server_can_be_destroyed(void **state)
 {
     (void)state;
@@ -345,6 +369,7 @@ int main(void)
         cmocka_unit_test(a_pool_whose_fork_server_died_can_be_finalized_and_destroyed),
         cmocka_unit_test(a_stopped_fork_server_delays_neither_results_nor_time_limits),
         cmocka_unit_test(what_a_dead_worker_had_is_given_back_while_the_fork_server_is_stopped),
+        cmocka_unit_test(a_death_is_told_while_the_fork_server_is_stopped_and_epoll_is_broken),
         cmocka_unit_test(a_pool_with_a_stopped_fork_server_can_be_destroyed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
