@@ -111,12 +111,19 @@ static void read_paren(struct cmd_shell_place *place, char c)
         leave(place);
 }
 
+static void escape_next(struct cmd_shell_place *place, char before)
+{
+    place->escaped = true;
+    place->before = before;
+}
+
 static void read_quoted(struct cmd_shell_place *place, char c)
 {
     char previous = place->previous;
     place->previous = c;
-    place->escaped = c == '\\';
-    if (c == '"')
+    if (c == '\\')
+        escape_next(place, previous);
+    else if (c == '"')
         place->quote = '\0';
     else if (c == '`')
         read_backquote(place);
@@ -145,7 +152,7 @@ static void read_bare(struct cmd_shell_place *place, char c)
     else if (c == '\'' || c == '"')
         place->quote = c;
     else if (c == '\\')
-        place->escaped = true;
+        escape_next(place, previous);
     else if (c == '`')
         read_backquote(place);
     else if (c == '(' || c == ')')
@@ -156,7 +163,7 @@ static void read_one(struct cmd_shell_place *place, char c)
 {
     if (place->escaped) {
         place->escaped = false;
-        place->previous = 'x';
+        place->previous = c == '\n' ? place->before : 'x';
     } else if (place->comment) {
         place->comment = c != '\n';
         place->previous = '\0';
@@ -174,6 +181,11 @@ void cmd_shell_read(struct cmd_shell_place *place, struct cmd_text text)
 {
     for (size_t i = 0; i < text.length; i++)
         read_one(place, text.data[i]);
+}
+
+void cmd_shell_pass_mark(struct cmd_shell_place *place)
+{
+    place->previous = 'x';
 }
 
 bool cmd_shell_is_possible(const struct cmd_shell_place *place)

@@ -20,6 +20,7 @@ struct cmd_shell_place {
     bool unsure;   /* something was read whose quoting is followed roughly only */
     bool document; /* a here-document has begun */
     char previous; /* 0 at the beginning of a word */
+    char before;   /* what it was before the backslash: with a newline behind that, both vanish */
     /* of the commands within quotes or backquotes that we are in: */
     unsigned depth;
     struct {
@@ -30,6 +31,8 @@ struct cmd_shell_place {
 };
 
 void cmd_shell_read(struct cmd_shell_place *place, struct cmd_text text);
+/* A mark is passed; what it stands for is a part of a word. */
+void cmd_shell_pass_mark(struct cmd_shell_place *place);
 /* Can a value stand here at all? */
 bool cmd_shell_is_possible(const struct cmd_shell_place *place);
 /* May a value be written into the line here?  Otherwise it has to go into a variable. */

@@ -67,6 +67,8 @@ static bool has_impossible_mark(const struct cmd_word *line)
             cmd_shell_read(&place, line->pieces[i].text);
         else if (!cmd_shell_is_possible(&place))
             return true;
+        else
+            cmd_shell_pass_mark(&place);
     }
     return false;
 }
@@ -218,7 +220,10 @@ static int put_variables(struct expansion *x, const struct cmd_word *line)
         const struct cmd_piece *piece = &line->pieces[i];
         if (piece->op == CMD_OP_LITERAL)
             cmd_shell_read(&place, piece->text);
-        if (piece->op == CMD_OP_LITERAL || cmd_shell_is_sure(&place))
+        bool sure = piece->op == CMD_OP_LITERAL || cmd_shell_is_sure(&place);
+        if (piece->op != CMD_OP_LITERAL)
+            cmd_shell_pass_mark(&place);
+        if (sure)
             continue;
         name_variable(name, i);
         error = cmd_words_append_string(x->out, name);
@@ -251,7 +256,7 @@ static int expand_line(struct expansion *x, const struct cmd_word *line)
         const struct cmd_piece *piece = &line->pieces[i];
         if (piece->op != CMD_OP_LITERAL) {
             error = put_mark(x, line, i, &place);
-            place.previous = 'x';
+            cmd_shell_pass_mark(&place);
             continue;
         }
         error = cmd_words_append(x->out, piece->text.data, piece->text.length);

@@ -82,6 +82,45 @@ has_output '[a
 b][a
 b]'
 
+begin "a backslash before a newline vanishes with it, as the shell has it"
+rm -f owned
+run --shell 'echo \
+# it'"'"'s a comment
+echo {}' ::: ';touch owned;'
+[ ! -e owned ] || complain "an input was executed: behind a comment with a quote"
+run --shell 'echo \
+# {}' ::: 'a
+touch owned
+'
+[ ! -e owned ] || complain "an input was executed: out of a comment"
+run --shell 'echo "$\
+(echo {})"' ::: ';touch owned;'
+has_output ';touch owned;
+'
+[ ! -e owned ] || complain "an input was executed: in a command within quotes"
+run --shell 'echo $(\
+(1+{}))' ::: 'a[$(touch owned)]'
+[ ! -e owned ] || complain "an input was executed: in arithmetic"
+run --shell 'cat <\
+<E
+{}
+E' ::: '$(touch owned)'
+is_status 2
+says "'<<'"
+run --shell 'printf "[%s]" a\
+{} "b\
+{}"' ::: ' x'
+has_output '[a x][b x]'
+
+begin "a mark is a part of a word"
+run --shell 'cat {}#<<E
+{}
+E' ::: '$(touch owned)'
+is_status 2
+says "'<<'"
+run --shell 'echo {}# it'"'"'s' ::: a
+[ ! -e owned ] || complain "an input was executed"
+
 begin "a dollar sign before a mark does not make it code"
 rm -f owned
 run --shell 'echo "${}" ${}' ::: '(touch owned)' HOME
