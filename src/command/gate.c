@@ -17,21 +17,6 @@
 
 static const double LOOK = 1.0;
 
-int cmd_gate_open(struct cmd_gate *gate, const struct cmd_options *options)
-{
-    *gate = (struct cmd_gate){
-        .delay = options->delay, .load = options->load, .memfree = options->memfree, .timer = -1};
-    if (!cmd_gate_is_used(gate))
-        return 0;
-    gate->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    return gate->timer >= 0 ? 0 : -errno;
-}
-
-bool cmd_gate_is_used(const struct cmd_gate *gate)
-{
-    return gate->delay > 0 || gate->load > 0 || gate->memfree > 0;
-}
-
 /* The number behind `name` in a file of /proc, or -1. */
 static double read_number(const char *file, const char *name)
 {
@@ -46,6 +31,24 @@ static double read_number(const char *file, const char *name)
     }
     fclose(stream);
     return value;
+}
+
+int cmd_gate_open(struct cmd_gate *gate, const struct cmd_options *options)
+{
+    *gate = (struct cmd_gate){
+        .delay = options->delay, .load = options->load, .memfree = options->memfree, .timer = -1};
+    if (!cmd_gate_is_used(gate))
+        return 0;
+    double total = gate->memfree > 0 ? read_number("/proc/meminfo", "MemTotal:") : -1;
+    if (total >= 0 && total * 1024 < (double)gate->memfree)
+        return -ERANGE;
+    gate->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return gate->timer >= 0 ? 0 : -errno;
+}
+
+bool cmd_gate_is_used(const struct cmd_gate *gate)
+{
+    return gate->delay > 0 || gate->load > 0 || gate->memfree > 0;
 }
 
 /* What cannot be found out holds nothing back. */
@@ -72,9 +75,10 @@ bool cmd_gate_pass(struct cmd_gate *gate)
     if (!cmd_gate_is_used(gate))
         return true;
     double now = cmd_now();
+    gate->held = now >= gate->next && !machine_allows(gate);
     if (now < gate->next)
         return hold_until(gate, gate->next);
-    if (!machine_allows(gate))
+    if (gate->held)
         return hold_until(gate, now + LOOK);
     gate->next = now + gate->delay;
     return true;

@@ -10,10 +10,11 @@ struct cmd_gate {
     double   delay, load; /* 0: none */
     uint64_t memfree;
     double   next;  /* not before */
+    bool     held;  /* it was the machine that said no, and not the time between two */
     int      timer; /* readable when it is worth asking again; -1: nothing is ever held back */
 };
 
-/* 0 or -errno. */
+/* 0, -ERANGE when there is not so much memory at all, or -errno. */
 int cmd_gate_open(struct cmd_gate *gate, const struct cmd_options *options);
 /* Is anything ever held back?  Then no job may be queued ahead of its start. */
 bool cmd_gate_is_used(const struct cmd_gate *gate);

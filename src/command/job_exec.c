@@ -49,7 +49,8 @@ struct running {
 
 enum { OUT, ERR, PROCESS, WATCHED };
 
-/* The words as the vector that exec wants; it points into `data`.  To be freed. */
+/* The words as the vector that exec wants, and a place before it, as cmd_spawn wants it; it points into
+ * `data`.  The place before it is to be freed. */
 static char **make_vector(char *data, size_t size)
 {
     size_t count = 0;
@@ -57,9 +58,10 @@ static char **make_vector(char *data, size_t size)
         count += data[i] == '\0';
     if (count == 0 || data[size - 1] != '\0')
         return NULL;
-    char **vector = calloc(count + 1, sizeof *vector);
+    char **vector = calloc(count + 2, sizeof *vector);
     if (vector == NULL)
         return NULL;
+    vector++;
     for (size_t i = 0; i < count; i++) {
         vector[i] = data;
         data += strlen(data) + 1;
@@ -187,7 +189,7 @@ static int reap(pid_t pid)
 /* ------------------------------------------------------------ begin to end */
 
 /* 0 or a positive errno; what is open then, run_command closes. */
-static int start(struct running *job, char *const *vector)
+static int start(struct running *job, char **vector)
 {
     char path[PATH_MAX];
     int  error = -cmd_program_find(path, sizeof path, vector[0]);
@@ -208,7 +210,7 @@ static int start(struct running *job, char *const *vector)
 
 /* Run it to its end.  0; a positive errno: it was not started; negative: it was, and then
  * something else failed. */
-static int run_command(struct running *job, char *const *vector, int *status)
+static int run_command(struct running *job, char **vector, int *status)
 {
     sigset_t alarm, before;
     sigemptyset(&alarm);
@@ -232,6 +234,15 @@ static int run_command(struct running *job, char *const *vector, int *status)
     return error;
 }
 
+static const char *why_not_started(const char *name, int error)
+{
+    char path[PATH_MAX];
+    if (error != ENOENT)
+        return strerrordesc_np(error);
+    return cmd_program_find(path, sizeof path, name) == 0 ? "its interpreter is not there"
+                                                          : "command not found";
+}
+
 /* exec refused: the same words and status as from a shell.  Not for every errno: a lack of
  * memory or processes may have passed by the next attempt. */
 static int return_not_started(const struct running *job, const char *name, int error)
@@ -243,14 +254,14 @@ static int return_not_started(const struct running *job, const char *name, int e
     int  code = error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
     cmd_quote(quoted, sizeof quoted, name, strlen(name));
     int n = snprintf(record.data, sizeof record.data, "procpool: %s: %s\n", quoted,
-                     error == ENOENT ? "command not found" : strerrordesc_np(error));
+                     why_not_started(name, error));
     int sent = send_record(job, CMD_RELAY_ERR, (size_t)n);
     if (sent < 0)
         return sent;
     return pp_call_return(job->call, "ib", W_EXITCODE(code, 0), false);
 }
 
-static int execute(struct running *job, char *const *vector, unsigned attempts)
+static int execute(struct running *job, char **vector, unsigned attempts)
 {
     int status = 0;
     int error = run_command(job, vector, &status);
@@ -283,7 +294,7 @@ int cmd_job_exec(pp_call *call)
         error = pp_call_raise(call, ENOMEM, "MemoryError", "no memory for the arguments");
     else
         error = execute(&job, vector, attempts);
-    free(vector);
+    free(vector != NULL ? vector - 1 : NULL);
     free(words);
     return error;
 }

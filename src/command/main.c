@@ -59,6 +59,10 @@ static int help(int argc, char **argv)
 {
     if (argc < 2)
         return say(cmd_help);
+    if (argc > 2) {
+        cmd_error("help: one word at most; see 'procpool --help'");
+        return CMD_EXIT_USAGE;
+    }
     if (strcmp(argv[1], "run") == 0)
         return say_made(cmd_help_run());
     if (strcmp(argv[1], "options") == 0)

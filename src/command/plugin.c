@@ -26,6 +26,7 @@ enum { LOAD_SECONDS = 20 };
 static void load(const char *path, const char *function, int report)
 {
     alarm(LOAD_SECONDS);
+    (void)dup2(STDERR_FILENO, STDOUT_FILENO); /* as in the workers */
     void       *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     const char *trouble = NULL;
     if (object == NULL || dlsym(object, function) == NULL)

@@ -258,16 +258,24 @@ static int open_streams(struct cmd_run *run)
                : 0;
 }
 
+static int open_gate(struct cmd_run *run)
+{
+    int error = cmd_gate_open(&run->gate, run->options);
+    if (error == -ERANGE)
+        cmd_error("run: --memfree: this machine has less memory than that");
+    else if (error < 0)
+        cmd_error("run: cannot make a timer: %s", strerror(-error));
+    return error == 0 ? 0 : error == -ERANGE ? CMD_EXIT_USAGE : CMD_EXIT_TROUBLE;
+}
+
 /* What is left open or allocated when this fails is given back by finish(). */
 static int prepare(struct cmd_run *run)
 {
     static int (*const steps[])(struct cmd_run *) = {open_inputs, prepare_callable, make_pool_there,
                                                      open_streams};
     int status = set_environment(run->options);
-    if (status == 0 && cmd_gate_open(&run->gate, run->options) < 0) {
-        cmd_error("run: cannot make a timer: %s", strerror(errno));
-        status = CMD_EXIT_TROUBLE;
-    }
+    if (status == 0)
+        status = open_gate(run);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == 0; i++)
         status = steps[i](run);
     return status;

@@ -83,6 +83,16 @@ static int place_input(void)
     return dup2(null, STDIN_FILENO) < 0 ? -1 : 0;
 }
 
+/* A script without #! is one for the shell, as everywhere. */
+static void execute_script(const struct cmd_spawn *what)
+{
+    static char shell[] = "/bin/sh";
+    char      **vector = what->vector - 1;
+    vector[0] = shell;
+    vector[1] = (char *)(uintptr_t)what->path;
+    execve(shell, vector, environ);
+}
+
 static int in_child(void *argument)
 {
     struct child           *child = argument;
@@ -92,6 +102,8 @@ static int in_child(void *argument)
         dup2(what->err, STDERR_FILENO) >= 0 && set_limits(what->limits) == 0 &&
         sigprocmask(SIG_SETMASK, &child->none, NULL) == 0)
         execve(what->path, what->vector, environ);
+    if (errno == ENOEXEC)
+        execute_script(what);
     child->error = errno;
     _exit(1);
 }

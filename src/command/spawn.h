@@ -9,8 +9,8 @@
 #include <sys/types.h>
 
 struct cmd_spawn {
-    const char              *path; /* of the program, found already */
-    char *const             *vector;
+    const char              *path;     /* of the program, found already */
+    char                   **vector;   /* behind a free place, for a script without #! */
     int                      out, err; /* above 2; become 1 and 2 */
     const struct cmd_limits *limits;
 };

@@ -301,6 +301,15 @@ static void no_input(struct cmd_run *run, int got)
     cmd_tasks_break_off(run, what, cmd_inputs_error(got));
 }
 
+/* Nothing runs, and nothing will until the machine has come to rest: say so once. */
+static void tell_of_wait(struct cmd_run *run)
+{
+    if (!run->gate.held || run->in_flight > 0 || run->told_of_wait || run->options->quiet)
+        return;
+    run->told_of_wait = true;
+    cmd_report_error(&run->report, "run: waiting for less load or more memory (--load, --memfree)");
+}
+
 void cmd_tasks_start(struct cmd_run *run)
 {
     run->hungry = false;
@@ -311,8 +320,10 @@ void cmd_tasks_start(struct cmd_run *run)
             no_input(run, got);
             return;
         }
-        if (!cmd_gate_pass(&run->gate))
+        if (!cmd_gate_pass(&run->gate)) {
+            tell_of_wait(run);
             return;
+        }
         run->pending = false;
         int error = start_job(run);
         if (error < 0)

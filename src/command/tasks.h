@@ -37,6 +37,7 @@ struct cmd_run {
     uint64_t                  started;              /* jobs made: the next ordinal */
     uint64_t                  limit;
     bool                      pending, keep_words;
+    bool                      told_of_wait;
     bool                      hungry;    /* an input could be used and there is none */
     bool                      no_more;   /* nothing is started any more */
     bool                      exhausted; /* ... because there is no more input */

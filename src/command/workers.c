@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum {
     DESCRIPTORS_PER_WORKER = 4,
@@ -45,6 +46,8 @@ static int prepare_worker(void *argument, void **state)
     const struct cmd_options *options = argument;
     (void)state;
     cmd_relay_in_worker();
+    if (options->plugin != NULL && dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+        return -errno; /* what a function prints is not what it returns */
     if (limit_was_raised && setrlimit(RLIMIT_NOFILE, &callers_limit) < 0)
         return -errno;
     return options->nice.set ? be_nice(&options->nice) : 0;

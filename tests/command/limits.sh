@@ -35,6 +35,22 @@ has_output ''
 run ./none ::: a
 is_status 127
 
+begin "a script without #! is one for the shell"
+printf 'echo "$0 says $1"\n' > script
+chmod +x script
+run -k ./script ::: a 'b c'
+is_status 0
+has_output './script says a
+./script says b c
+'
+
+begin "a script whose interpreter is missing is told from a missing command"
+printf '#!/no/such/interpreter\n' > orphan
+chmod +x orphan
+run ./orphan ::: a
+is_status 1
+says "'./orphan': its interpreter is not there"
+
 begin "a command that cannot be executed is status 126"
 echo text > text
 run ./text ::: a
@@ -49,7 +65,6 @@ is_status 1
 sums_up '1 done, 1 failed, 0 timed out, 0 lost'
 says "'no-such-command-here': command not found"
 says "exit 127"
-chmod +x text
 run '{}' ::: ./text
 says "exit 126"
 

@@ -18,6 +18,14 @@ last
 '
 sums_up '9 done, 0 failed, 0 timed out, 0 lost'
 
+begin "what a function prints goes to standard error, and standard output has results alone"
+run -k --plugin results.so --function give ::: chatter after
+is_status 0
+has_output 'chatter
+after
+'
+says "said by the function"
+
 begin "inputs from standard input"
 seq 5000 > lines
 run --plugin results.so --function give < lines

@@ -21,6 +21,8 @@ int give(pp_call *call)
         return error;
     if (strcmp(what, "nothing") == 0)
         return 0;
+    if (strcmp(what, "chatter") == 0)
+        printf("said by the function\n");
     if (strcmp(what, "slow") == 0)
         sleep(1);
     if (strcmp(what, "null") == 0)

@@ -80,7 +80,8 @@ b
 END
 
 begin "--memfree and --load hold jobs back where there is not, and a signal ends the wait"
-for option in '--memfree 900T' '--load 0.000001'; do
+total=$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
+for option in "--memfree ${total}k" '--load 0.000001'; do
     # shellcheck disable=SC2086
     case $option in --load*) grep -q '^0.00 ' /proc/loadavg && continue ;; esac
     perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$procpool" run $option touch ::: started > out 2> err &
@@ -93,6 +94,7 @@ for option in '--memfree 900T' '--load 0.000001'; do
     status=$?
     is_status 130
     [ ! -e started ] || complain "$option: it was started"
+    says "waiting for less load or more memory"
 done
 
 begin "--max-memory, --max-files and --max-cpu are limits of the job, and of nobody else"

@@ -56,6 +56,15 @@ refuses "unknown option '--nothing-like-it'; see 'procpool run --help'" --nothin
 refuses "unknown option '-x'" -x echo ::: a
 refuses "unknown option '-x'" -kx echo ::: a
 
+begin "more words than a command takes"
+"$procpool" help options extra > out 2> err
+status=$?
+is_status 2
+says "one word at most"
+
+begin "--memfree above what there is"
+refuses "--memfree: this machine has less memory than that" --memfree 900T echo ::: a
+
 begin "--dry-run has no events"
 refuses "--dry-run shows commands" --json --dry-run echo ::: a
 
