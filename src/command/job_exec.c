@@ -49,8 +49,8 @@ struct running {
 
 enum { OUT, ERR, PROCESS, WATCHED };
 
-/* The words as the vector that exec wants, and a place before it, as cmd_spawn wants it; it points into
- * `data`.  The place before it is to be freed. */
+/* A place, as cmd_spawn wants it, and behind that the words as the vector that exec wants; they point into
+ * `data`.  To be freed. */
 static char **make_vector(char *data, size_t size)
 {
     size_t count = 0;
@@ -58,12 +58,11 @@ static char **make_vector(char *data, size_t size)
         count += data[i] == '\0';
     if (count == 0 || data[size - 1] != '\0')
         return NULL;
-    char **vector = calloc(count + 2, sizeof *vector);
+    char **vector = calloc(1 + count + 1, sizeof *vector);
     if (vector == NULL)
         return NULL;
-    vector++;
     for (size_t i = 0; i < count; i++) {
-        vector[i] = data;
+        vector[1 + i] = data;
         data += strlen(data) + 1;
     }
     return vector;
@@ -293,8 +292,8 @@ int cmd_job_exec(pp_call *call)
     if (vector == NULL)
         error = pp_call_raise(call, ENOMEM, "MemoryError", "no memory for the arguments");
     else
-        error = execute(&job, vector, attempts);
-    free(vector != NULL ? vector - 1 : NULL);
+        error = execute(&job, vector + 1, attempts);
+    free(vector);
     free(words);
     return error;
 }

@@ -23,10 +23,11 @@
 /* With the folders above it. */
 static int make_folders(const char *folder)
 {
-    char path[PATH_MAX];
-    if (strlen(folder) >= sizeof path)
+    char   path[PATH_MAX];
+    size_t size = strlen(folder) + 1;
+    if (size > sizeof path)
         return -ENAMETOOLONG;
-    strcpy(path, folder);
+    memcpy(path, folder, size);
     for (char *slash = path; (slash = strchr(slash + 1, '/')) != NULL; *slash = '/') {
         *slash = '\0';
         if (mkdir(path, 0777) < 0 && errno != EEXIST)
