@@ -76,6 +76,9 @@ static int intermediate(void *argument)
     if (pid > 0 && request->pidfd < 0) {
         request->pid = -errno;
         kill(pid, SIGKILL);
+        unsigned times = 0; /* or it becomes the host's zombie, should that be a subreaper */
+        while (pp_interrupted(waitpid(pid, NULL, 0), &times))
+            ;
     }
     /* not exit_group of the C library: sanitizers would run their end-of-process work here */
     syscall(SYS_exit_group, 0);

@@ -65,9 +65,11 @@ static int check_header(int fd, off_t size)
 {
     char    begin[sizeof HEADER - 1];
     size_t  length = size < (off_t)sizeof begin ? (size_t)size : sizeof begin;
-    ssize_t n = pread(fd, begin, length, 0);
+    ssize_t n = length > 0 ? pread(fd, begin, length, 0) : 0;
+    if (n < 0)
+        return errno == EBADF ? -EACCES : -errno; /* it is open for writing alone */
     if (n != (ssize_t)length)
-        return n < 0 ? -errno : -EIO;
+        return -EIO;
     return memcmp(begin, HEADER, length) == 0 ? 0 : -EBADMSG;
 }
 

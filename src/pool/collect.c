@@ -127,10 +127,11 @@ void pp_pool_conclude(struct pp_pool *pool, struct pp_task *task, struct pp_outc
 /* ------------------------------------------------------------------------ harvest */
 
 /* The parcel of that ticket: descriptors the caller closes.  A worker that sends none, or those of
- * another ticket, has none for us. */
+ * another ticket, has none for us.  More than its socket holds are sent while we read, to keep us. */
 static size_t receive_parcel(struct pp_worker *worker, uint64_t ticket, int *fds)
 {
-    for (;;) {
+    enum { MOST = 1024 };
+    for (int messages = 0; messages < MOST; messages++) {
         struct pp_parcel parcel;
         size_t           count = PP_MAX_DESCRIPTORS;
         ssize_t          size =
@@ -143,6 +144,7 @@ static size_t receive_parcel(struct pp_worker *worker, uint64_t ticket, int *fds
             return count;
         pp_close_all(fds, count);
     }
+    return 0;
 }
 
 /* Where a result of that size lies, or NULL if the worker may not have put it anywhere. */

@@ -60,6 +60,15 @@ static void enforce(struct pp_pool *pool, struct pp_worker *worker, struct pp_ta
         pp_pool_kill(pool, worker, PP_KILL_TIMEOUT, task->ticket);
 }
 
+/* It has not begun, so its time does not run: it is not enforced, however short it is. */
+static void look_again(struct pp_pool *pool, struct pp_task *task)
+{
+    enum { LEAST_NS = 1000 * 1000 };
+    int64_t limit = pp_task_limit(task);
+    pp_pool_set_timer(pool, &task->uncommon->timer, PP_TIMER_LIMIT,
+                      pp_deadline_after(pp_clock_now(), limit > LEAST_NS ? limit : LEAST_NS));
+}
+
 static void limit_due(struct pp_pool *pool, struct pp_task *task)
 {
     struct pp_worker *worker = task->worker;
@@ -68,11 +77,12 @@ static void limit_due(struct pp_pool *pool, struct pp_task *task)
     pp_task_ref(task);
     if (pp_pool_single_out(pool, task)) {
         enum pp_slot_state state = pp_mailbox_state(pp_box_result(worker->box, ticket), ticket);
-        bool untaken = state == PP_SLOT_QUEUED && now - task->uncommon->sent_at > UNTAKEN_NS;
-        if (!untaken || !give_up_on(pool, worker, task)) {
-            int64_t began = state == PP_SLOT_QUEUED ? now : latch_beginning(task, now);
-            enforce(pool, worker, task, pp_deadline_after(began, pp_task_limit(task)));
-        }
+        bool               untaken = now - task->uncommon->sent_at > UNTAKEN_NS;
+        if (state != PP_SLOT_QUEUED)
+            enforce(pool, worker, task,
+                    pp_deadline_after(latch_beginning(task, now), pp_task_limit(task)));
+        else if (!untaken || !give_up_on(pool, worker, task))
+            look_again(pool, task);
     }
     pp_task_unref(task);
 }

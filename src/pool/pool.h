@@ -279,7 +279,10 @@ void pp_pool_hear_server(struct pp_pool *pool, struct pp_server *server);
 struct pp_worker *pp_pool_find_worker(const struct pp_pool *pool, uint64_t incarnation);
 struct pp_server *pp_pool_find_server(const struct pp_pool *pool, uint64_t id);
 void              pp_pool_server_dead(struct pp_pool *pool, struct pp_server *server);
-void              pp_pool_note_failure(struct pp_pool *pool, int error, int status);
+/* It has no worker and is not to be asked for any: it leaves, and when it has ended it is collected like one
+ * that died.  Nobody waits for that here. */
+void pp_pool_dismiss_server(struct pp_pool *pool, struct pp_server *server);
+void pp_pool_note_failure(struct pp_pool *pool, int error, int status);
 
 /* recover.c: what became of the tasks of a dead worker. */
 void pp_pool_sweep(struct pp_pool *pool, struct pp_worker *worker);

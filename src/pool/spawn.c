@@ -56,6 +56,13 @@ static bool is_unwatched(const struct pp_pool *pool, const struct pp_worker *wor
            (pool->server == NULL || worker->watched_by != pool->server->id);
 }
 
+/* Its own fork server died before, and this one was told of it. */
+static bool is_watched_by(const struct pp_worker *worker, const struct pp_server *server)
+{
+    return worker != NULL && worker->server == NULL && worker->pidfd >= 0 &&
+           worker->watched_by == server->id;
+}
+
 /* Tell the fork server of as many as one message carries: their number, or -errno. */
 static int adopt_some(struct pp_pool *pool)
 {
@@ -155,7 +162,7 @@ int pp_pool_spawn(struct pp_pool *pool)
             pp_pool_forget_fd(pool, worker->bell);
         pp_worker_release(worker);
         if (server != pool->server)
-            pp_pool_server_dead(pool, server);
+            pp_pool_dismiss_server(pool, server);
         return error;
     }
     pp_worker_close_given(worker);
@@ -277,6 +284,13 @@ static void server_closed(struct pp_pool *pool, struct pp_server *server)
         pool->server = NULL;
 }
 
+void pp_pool_dismiss_server(struct pp_pool *pool, struct pp_server *server)
+{
+    struct pp_order retire = {.kind = PP_ORDER_RETIRE};
+    if (pp_server_order(server, &retire, NULL, 0) < 0)
+        server_closed(pool, server); /* it sees the end of its socket */
+}
+
 void pp_pool_hear_server(struct pp_pool *pool, struct pp_server *server)
 {
     struct pp_report report;
@@ -300,6 +314,8 @@ static void leave_unwatched(struct pp_pool *pool, const struct pp_server *server
     unsigned unborn = 0;
     for (unsigned i = 0; i < pool->slot_count; i++) {
         struct pp_worker *worker = pool->workers[i];
+        if (is_watched_by(worker, server))
+            pool->orphans = true;
         if (worker == NULL || worker->server != server)
             continue;
         worker->server = NULL;

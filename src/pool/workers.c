@@ -211,10 +211,7 @@ static void drop_server_of(struct pp_pool *pool, struct pp_worker *worker)
     worker->server = NULL;
     if (server == NULL || --server->workers > 0 || server == pool->server)
         return;
-    pp_pool_forget_fd(pool, server->socket);
-    pp_pool_forget_fd(pool, server->pidfd);
-    pp_list_remove(&server->link);
-    pp_server_free(server, false);
+    pp_pool_dismiss_server(pool, server);
 }
 
 /* To close and unmap all that it had takes longer than all the rest, so the manager does it without the

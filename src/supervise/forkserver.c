@@ -53,6 +53,7 @@ struct server {
     struct pp_forkserver_start start;
     int                        signals;
     bool                       ending;
+    bool                       retired; /* the host asks for nothing more */
     int64_t                    kill_at; /* ending: when SIGKILL comes */
     bool                       killed;
     struct child              *workers;
@@ -394,6 +395,8 @@ static void obey(struct server *server)
         kill_worker(server, order.incarnation);
     else if (order.kind == PP_ORDER_ADOPT)
         adopt(server, fds, count);
+    else if (order.kind == PP_ORDER_RETIRE)
+        server->retired = true;
     else {
         pp_close_all(fds, count);
         begin_ending(server, 0);
@@ -416,7 +419,7 @@ static void drop_dead_wards(struct server *server)
 
 static bool finished(struct server *server)
 {
-    if (!server->ending)
+    if (!server->ending && !server->retired)
         return false;
     drop_dead_wards(server);
     return server->worker_count == 0 && server->adopted.count == 0 && server->ward_count == 0 &&

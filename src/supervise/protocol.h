@@ -15,6 +15,7 @@ enum pp_order_kind {
     PP_ORDER_SPAWN = 1, /* with tray, box, bell, socket: make a worker            */
     PP_ORDER_ADOPT,     /* with a pidfd: watch a worker of a dead fork server     */
     PP_ORDER_KILL,      /* that incarnation, because the host could not           */
+    PP_ORDER_RETIRE,    /* no more orders but this: exit when nothing is left     */
     PP_ORDER_LEAVE      /* the pool is being destroyed: end what is left and exit */
 };
 

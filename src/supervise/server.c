@@ -94,7 +94,10 @@ int pp_server_read(const struct pp_server *server, struct pp_report *report, int
     if (size == -EAGAIN)
         return 0;
     /* without a descriptor left here, the report comes without its pidfd */
-    return size == (ssize_t)sizeof *report ? 1 : -EPIPE;
+    if (size == (ssize_t)sizeof *report)
+        return 1;
+    pp_close(pidfd);
+    return -EPIPE;
 }
 
 int pp_pidfd_signal(int pidfd, int signal)
@@ -123,6 +126,15 @@ static bool wait_for_end(const struct pp_server *server, int milliseconds)
     return ready > 0;
 }
 
+/* One that does not end by then is stopped, or what it has to kill is stuck in the kernel. */
+static void end_within(const struct pp_server *server, int milliseconds)
+{
+    if (wait_for_end(server, milliseconds))
+        return;
+    (void)pp_server_kill(server);
+    (void)wait_for_end(server, milliseconds);
+}
+
 void pp_server_free(struct pp_server *server, bool wait)
 {
     enum { LIMIT_MS = 1000 };
@@ -133,14 +145,13 @@ void pp_server_free(struct pp_server *server, bool wait)
         (void)pp_server_order(server, &leave, NULL, 0);
         pp_close(&server->socket);
     }
-    if (wait && !wait_for_end(server, LIMIT_MS)) {
-        (void)pp_server_kill(
-            server); /* it is stopped, or what it has to kill is stuck in the kernel */
-        (void)wait_for_end(server, LIMIT_MS);
-    }
+    if (wait)
+        end_within(server, LIMIT_MS);
     /* it was told to leave, or killed: soon there is a zombie of ours to collect */
-    if (!pp_hidden_reap(server->pidfd) && wait_for_end(server, LIMIT_MS))
+    if (!pp_hidden_reap(server->pidfd)) {
+        end_within(server, LIMIT_MS);
         (void)pp_hidden_reap(server->pidfd);
+    }
     pp_close(&server->socket);
     pp_close(&server->pidfd);
     free(server);

@@ -68,10 +68,8 @@ int pp_call_args(pp_call *call, const char *format, ...)
                 ? unpack_nothing(format, &arguments)
                 : pp_document_unpack_arguments(&call->document, format, &arguments);
     va_end(arguments);
-    if (error < 0) {
-        call->misfit = error;
-        call->left_something = true;
-    }
+    call->misfit = error;
+    call->left_something = call->left_something || error < 0;
     return error;
 }
 
@@ -96,6 +94,7 @@ void *pp_call_captured(pp_call *call, size_t *size)
         if (pp_bytes_append(&call->captured_copy, call->captured, call->request->captured_size) < 0)
             return NULL;
         call->captured_copied = true;
+        call->left_something = true;
     }
     if (size != NULL)
         *size = call->request->captured_size;

@@ -144,6 +144,7 @@ static void forget_item(struct pp_call *call)
     if (call->checked)
         pp_document_clear(&call->document);
     call->checked = false;
+    call->captured_copied = false;
     call->left_something = false;
     call->misfit = 0;
 }

@@ -160,6 +160,20 @@ run --joblog foreign echo ::: a
 is_status 0
 [ "$(head -n 1 foreign)" = "$(head -n 1 log)" ] || complain "a torn header is not made whole"
 
+begin "a log that may be written and not read"
+: > secret
+chmod 222 secret
+if [ "$(id -u)" -eq 0 ]; then
+    chmod 777 .
+    setpriv --reuid 65534 --clear-groups "$procpool" run --joblog secret echo ::: a > out 2> err
+    status=$?
+else
+    run --joblog secret echo ::: a
+fi
+is_status 0
+chmod 644 secret
+[ "$(wc -l < secret)" -eq 2 ] || complain "the log is $(cat secret)"
+
 begin "a full disk under the log stops the run"
 "$procpool" run -j 1 --joblog /dev/full echo ::: a b c > out 2> err
 status=$?

@@ -9,6 +9,7 @@
 #include "base/descriptor.h"
 #include "shm/doorbell.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,6 +28,8 @@ static struct pp_server *add_server(struct pp_pool *pool, int *other_end)
     return server;
 }
 
+static int watchable = -1;
+
 static void send_report(int socket, struct input *input)
 {
     unsigned char    bytes[64] = {0};
@@ -34,10 +37,7 @@ static void send_report(int socket, struct input *input)
     unsigned         length = input_byte(input);
     unsigned         how = input_byte(input);
     size_t           size = sizeof report;
-    static int       watchable = -1;
     int              fds[3];
-    if (watchable < 0)
-        watchable = pp_bell_create();
     for (int i = 0; i < 3; i++)
         fds[i] = watchable;
     if (length < 128) {
@@ -70,10 +70,24 @@ static void check_counts(const struct pp_pool *pool)
     CHECK(pool->total == total && pool->active == active && pool->starting == starting);
 }
 
+/* As many are open after each input: an input leaves none behind. */
+static void check_descriptors(void)
+{
+    enum { MOST = 64 };
+    static int before = -1;
+    int        open = 0;
+    for (int fd = 0; fd < MOST; fd++)
+        open += fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
+    CHECK(before < 0 || open == before);
+    before = open;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct input      input = {data, data + size};
-    int               socket = -1;
+    struct input input = {data, data + size};
+    int          socket = -1;
+    if (watchable < 0)
+        watchable = pp_bell_create();
     struct pp_pool   *pool = host_new(WORKERS);
     struct pp_server *server = add_server(pool, &socket);
     for (int i = 0; i < WORKERS; i++) {
@@ -92,5 +106,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(server->socket < 0 && pool->server == NULL);
     free(server);
     host_free(pool);
+    check_descriptors();
     return 0;
 }

@@ -227,6 +227,16 @@ static int want_and_do_without(pp_call *call)
     return pp_call_args(call, "i", &one) == -ENOENT ? 0 : -EINVAL;
 }
 
+/* What was overcome is not the reason. */
+static int try_twice_and_fail(pp_call *call)
+{
+    int         number = 0;
+    const char *text = NULL;
+    if (pp_call_args(call, "i", &number) != -EINVAL || pp_call_args(call, "s", &text) != 0)
+        return -EPROTO;
+    return -EINVAL;
+}
+
 static int fail_with_enoent(pp_call *call)
 {
     (void)call;
@@ -259,6 +269,8 @@ static void arguments_that_do_not_fit_are_said_to_be_the_reason(void **state)
     assert_failure(task, EINVAL, "an argument has another type than the callable takes");
     assert_int_equal(pp_task_create(&task, function, NULL, "iI", 1, INT64_MAX), 0);
     assert_failure(task, ERANGE, "an argument does not fit into the callable's type");
+    assert_int_equal(pp_task_create(&task, PP_FUNCTION(try_twice_and_fail), NULL, "s", "1"), 0);
+    assert_failure(task, EINVAL, strerror(EINVAL));
     assert_int_equal(pp_task_create(&task, PP_FUNCTION(want_and_do_without), NULL, NULL), 0);
     pp_task_unref(run_in_the_pool(task, PP_DONE));
     assert_int_equal(pp_task_create(&task, PP_FUNCTION(fail_with_enoent), NULL, NULL), 0);

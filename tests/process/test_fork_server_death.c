@@ -11,6 +11,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int return_parent(pp_call *call)
@@ -357,6 +360,59 @@ static void a_pool_with_a_stopped_fork_server_can_be_destroyed(void **state)
     assert_true(pid_gone(fork_server));
 }
 
+/* Of PP_START_FORK each worker has its own. */
+static void a_stopped_fork_server_of_one_worker_does_not_outlive_the_pool(void **state)
+{
+    pp_pool_options options = PP_POOL_OPTIONS_INIT;
+    (void)state;
+    options.min_size = options.max_size = 1;
+    options.start_method = PP_START_FORK;
+    pp_pool *pool = pool_with(&options);
+    pid_t    fork_server = fork_server_of(pool);
+    assert_int_equal(kill(fork_server, SIGSTOP), 0);
+    pp_pool_destroy(pool);
+    assert_true(pid_gone(fork_server));
+}
+
+static bool has_no_zombie(void *unused)
+{
+    siginfo_t dead = {0};
+    int       answer = waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT | __WALL);
+    (void)unused;
+    return answer == 0 ? dead.si_pid == 0 : errno == ECHILD;
+}
+
+/* With as few descriptors as make it fail at each place where it takes one. */
+static void start_without_descriptors(void *unused)
+{
+    pp_pool_options options = PP_POOL_OPTIONS_INIT;
+    struct rlimit   limit;
+    int             error = -EMFILE;
+    (void)unused;
+    options.min_size = 1;
+    options.max_size = 2;
+    options.start_method = PP_START_FORK;
+    options.strict_limits = false;
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    pp_pool *pool = pool_with(&options);
+    for (rlim_t most = open_descriptors(); error < 0; most++) {
+        limit.rlim_cur = most;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        pp_pool_lock(pool);
+        error = pp_pool_spawn(pool);
+        pp_pool_unlock(pool);
+        assert_true(eventually(has_no_zombie, NULL));
+    }
+    pp_pool_destroy(pool);
+}
+
+static void a_start_that_fails_leaves_no_zombie_to_a_host_that_is_a_subreaper(void **state)
+{
+    (void)state;
+    assert_child_succeeds(start_without_descriptors, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +427,8 @@ int main(void)
         cmocka_unit_test(what_a_dead_worker_had_is_given_back_while_the_fork_server_is_stopped),
         cmocka_unit_test(a_death_is_told_while_the_fork_server_is_stopped_and_epoll_is_broken),
         cmocka_unit_test(a_pool_with_a_stopped_fork_server_can_be_destroyed),
+        cmocka_unit_test(a_stopped_fork_server_of_one_worker_does_not_outlive_the_pool),
+        cmocka_unit_test(a_start_that_fails_leaves_no_zombie_to_a_host_that_is_a_subreaper),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

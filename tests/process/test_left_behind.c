@@ -236,6 +236,50 @@ static void what_a_retired_worker_left_behind_ends_after_the_grace(void **state)
     pp_pool_destroy(pool);
 }
 
+static void tell_of_term(int number)
+{
+    pid_t pid = getpid();
+    (void)number;
+    _exit(write(told[1], &pid, sizeof pid) == sizeof pid ? 0 : 1);
+}
+
+/* A child that heeds SIGTERM. */
+static int leave_one_that_tells(pp_call *call)
+{
+    (void)call;
+    if (fork() == 0) {
+        (void)signal(SIGTERM, tell_of_term);
+        gate_pass(&the_gate);
+        for (;;)
+            pause();
+    }
+    return 0;
+}
+
+static void what_a_retired_worker_left_behind_gets_sigterm_before_in_each_start_method(void **state)
+{
+    static const pp_start_method methods[] = {PP_START_FORKSERVER, PP_START_FORK};
+    (void)state;
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        pp_pool_options options = PP_POOL_OPTIONS_INIT;
+        pid_t           pid = 0;
+        options.min_size = options.max_size = 1;
+        options.max_tasks_per_worker = 1;
+        options.orphan_grace = 2 * PATIENCE;
+        options.start_method = methods[i];
+        pp_pool *pool = pool_with(&options);
+        pp_task *task = queue_function(pool, leave_one_that_tells, NULL);
+        gate_await(&the_gate);
+        assert_ends(task, PP_DONE);
+        struct pollfd entry = {.fd = told[0], .events = POLLIN};
+        assert_int_equal(poll(&entry, 1, (int)(PATIENCE * 1000)), 1);
+        assert_int_equal(read(told[0], &pid, sizeof pid), sizeof pid);
+        assert_true(pid_gone(pid));
+        pp_task_unref(task);
+        pp_pool_destroy(pool);
+    }
+}
+
 static void the_death_of_one_worker_spares_what_another_left_behind(void **state)
 {
     struct left of_first;
@@ -268,6 +312,7 @@ int main(void)
         LEFT_TEST(what_a_task_left_behind_ends_after_the_grace_when_its_worker_exits_with_0),
         LEFT_TEST(what_a_task_left_behind_lives_as_long_as_its_worker_and_ends_with_the_pool),
         LEFT_TEST(what_a_retired_worker_left_behind_ends_after_the_grace),
+        LEFT_TEST(what_a_retired_worker_left_behind_gets_sigterm_before_in_each_start_method),
         LEFT_TEST(the_death_of_one_worker_spares_what_another_left_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

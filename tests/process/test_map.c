@@ -153,6 +153,31 @@ static void a_closure_is_mapped(void **state)
     free(out);
 }
 
+/* Were it not each item's own copy, the next would see 12. */
+static int scale_and_change(pp_call *call)
+{
+    int *factor = pp_call_captured(call, NULL);
+    int  error = scale(call);
+    if (factor != NULL)
+        (*factor)++;
+    return error;
+}
+
+static void each_item_has_its_own_copy_of_what_a_closure_captured(void **state)
+{
+    int  factor = 11;
+    int *items = numbers(100);
+    int *out = calloc(100, sizeof *out);
+    (void)state;
+    assert_int_equal(pp_pool_map(the_pool, PP_CLOSURE(scale_and_change, &factor, sizeof factor),
+                                 items, sizeof *items, 100, out, sizeof *out, 10, NULL),
+                     0);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(out[i], items[i] * 11);
+    free(items);
+    free(out);
+}
+
 static int keep_item(void *self, pp_call *call)
 {
     return item_of(call, self);
@@ -345,6 +370,7 @@ int main(void)
         cmocka_unit_test(no_items_are_no_work),
         cmocka_unit_test(results_of_no_bytes_are_calls_all_the_same),
         cmocka_unit_test(a_closure_is_mapped),
+        cmocka_unit_test(each_item_has_its_own_copy_of_what_a_closure_captured),
         cmocka_unit_test(a_class_is_made_for_each_item),
         cmocka_unit_test(results_larger_than_a_worker_has_room_for_are_mapped),
         cmocka_unit_test(the_first_failure_is_told_with_its_index),

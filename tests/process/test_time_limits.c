@@ -186,6 +186,28 @@ static void a_time_limit_does_not_count_what_passes_before_the_worker_begins(voi
     pp_pool_destroy(pool);
 }
 
+/* However short: it is the task that has to begin, and not a worker after the other that is killed. */
+static void a_time_limit_of_nanoseconds_costs_one_worker_at_most(void **state)
+{
+    enum { TASKS = 20 };
+    pp_task_options options = PP_TASK_OPTIONS_INIT;
+    pp_pool_stats   stats = {.size = sizeof stats};
+    unsigned        timed_out = 0;
+    (void)state;
+    options.timeout = 3e-8;
+    pp_pool *pool = pool_of(1, 1);
+    for (int i = 0; i < TASKS; i++) {
+        pp_task *task = queue_function(pool, return_null, &options);
+        assert_int_equal(pp_task_wait(task, PATIENCE), 0);
+        assert_true(pp_task_state(task) == PP_DONE || pp_task_state(task) == PP_TIMED_OUT);
+        timed_out += pp_task_state(task) == PP_TIMED_OUT ? 1 : 0;
+        pp_task_unref(task);
+    }
+    pp_pool_get_stats(pool, &stats);
+    assert_true(stats.workers_died <= timed_out);
+    pp_pool_destroy(pool);
+}
+
 static void many_time_limits_at_once_are_each_enforced_on_time(void **state)
 {
     enum { MANY = 10 };
@@ -424,6 +446,7 @@ int main(void)
         cmocka_unit_test(a_time_limit_stops_a_task_whose_worker_is_stopped),
         cmocka_unit_test(a_time_limit_does_not_count_the_wait_in_the_queue),
         cmocka_unit_test(a_time_limit_does_not_count_what_passes_before_the_worker_begins),
+        cmocka_unit_test(a_time_limit_of_nanoseconds_costs_one_worker_at_most),
         cmocka_unit_test(many_time_limits_at_once_are_each_enforced_on_time),
         cmocka_unit_test(a_task_that_ends_within_its_limit_is_not_stopped_and_neither_is_the_next),
         cmocka_unit_test(a_limit_set_on_a_task_before_it_is_queued_counts),

@@ -374,8 +374,9 @@ static unsigned pidfds_of(const char *pid, ino_t mine)
     return ours ? count : 0;
 }
 
-/* A fork server holds the pidfds of the host and of two workers that it did not make. */
-static bool workers_have_another_watch(void *unused)
+/* A fork server, and not that one, holds the pidfds of the host and of two workers that it did not make;
+ * then it is that one. */
+static bool workers_have_another_watch(void *watch)
 {
     char           name[64];
     char           path[300];
@@ -383,7 +384,7 @@ static bool workers_have_another_watch(void *unused)
     struct stat    mine;
     struct dirent *entry = NULL;
     DIR           *directory = opendir("/proc");
-    (void)unused;
+    pid_t         *watcher = watch;
     assert_non_null(directory);
     assert_int_equal(fstat(said[1], &mine), 0);
     while (!found && (entry = readdir(directory)) != NULL) {
@@ -394,25 +395,41 @@ static bool workers_have_another_watch(void *unused)
         bool is_server =
             fgets(name, sizeof name, file) != NULL && strcmp(name, "procpool/fork\n") == 0;
         (void)fclose(file);
-        found = is_server && pidfds_of(entry->d_name, mine.st_ino) >= 3;
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        found = is_server && pid != *watcher && pidfds_of(entry->d_name, mine.st_ino) >= 3;
+        *watcher = found ? pid : *watcher;
     }
     closedir(directory);
     return found;
 }
 
-static void deaf_workers_whose_fork_server_died_end_with_the_host(void **state)
+static void assert_deaf_workers_end_with_the_host(int deaths)
 {
     pid_t fork_server = 0;
-    (void)state;
     pid_t host = start_host(DEAF, &fork_server);
-    assert_int_equal(kill(fork_server, SIGKILL), 0);
-    assert_true(pid_gone(fork_server));
-    assert_true(eventually(workers_have_another_watch, NULL));
+    for (int i = 0; i < deaths; i++) {
+        pid_t killed = fork_server;
+        assert_int_equal(kill(killed, SIGKILL), 0);
+        assert_true(pid_gone(killed));
+        assert_true(eventually(workers_have_another_watch, &fork_server));
+    }
     kill_host(host);
     for (unsigned i = 0; i < heard_count; i++) { /* by pidfd: they hold no end of `alive` */
         struct pollfd entry = {.fd = heard_of[i], .events = POLLIN};
         assert_int_equal(poll(&entry, 1, (int)(PATIENCE * 1000)), 1);
     }
+}
+
+static void deaf_workers_whose_fork_server_died_end_with_the_host(void **state)
+{
+    (void)state;
+    assert_deaf_workers_end_with_the_host(1);
+}
+
+static void deaf_workers_end_with_the_host_whose_second_watch_died_too(void **state)
+{
+    (void)state;
+    assert_deaf_workers_end_with_the_host(3);
 }
 
 /* ---------------------------------------------------------------------- containers */
@@ -555,6 +572,7 @@ int main(void)
         WATCHDOG_TEST(the_host_may_be_the_first_process_of_a_container),
         WATCHDOG_TEST(the_host_may_be_a_child_of_the_first_process_of_a_container),
         WATCHDOG_TEST(deaf_workers_whose_fork_server_died_end_with_the_host),
+        WATCHDOG_TEST(deaf_workers_end_with_the_host_whose_second_watch_died_too),
         WATCHDOG_TEST(workers_of_a_fork_server_that_died_end_with_the_host),
         WATCHDOG_TEST(workers_end_when_host_and_fork_server_die_together),
     };
