@@ -47,8 +47,8 @@ function(procpool_compiler_options target)
 endfunction()
 
 # A task passes by some fifty small functions of many files: inlined across them, they cost a fifth less.
-# The objects hold machine code beside what the optimizer reads, so whoever links the static library
-# needs neither this compiler nor its plug-in.
+# The objects hold machine code beside what the optimizer reads, and that is taken out of the static library
+# when it is installed (cmake/Install.cmake): who links it needs neither this compiler nor its plug-in.
 function(procpool_whole_optimization objects library)
     if(NOT PROCPOOL_LTO OR PROCPOOL_SANITIZE OR PROCPOOL_COVERAGE OR PROCPOOL_MUTANT OR
        NOT CMAKE_C_COMPILER_ID STREQUAL "GNU" OR CMAKE_BUILD_TYPE MATCHES "^(Debug)?$")

@@ -11,6 +11,13 @@ install(TARGETS procpool EXPORT procpool-shared
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS procpool_static EXPORT procpool-static
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+# What gcc's optimizer reads beside the machine code, only this version of gcc can read.
+if(CMAKE_OBJCOPY)
+    install(CODE "execute_process(COMMAND \"${CMAKE_OBJCOPY}\" --wildcard
+        --remove-section=.gnu.lto_* --remove-section=.gnu.debuglto_*
+        \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/libprocpool.a\"
+        COMMAND_ERROR_IS_FATAL ANY)")
+endif()
 if(TARGET procpool-command)
     install(TARGETS procpool-command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
     install(FILES completions/procpool.bash RENAME procpool

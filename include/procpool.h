@@ -16,7 +16,8 @@
  *     process each of them returns -ECHILD and touches nothing.  A thread that is
  *     in a call must not be cancelled (pthread_cancel): it may hold the pool's lock.
  *   - Destroy and unref functions accept NULL and return nothing.
- *   - Callbacks run with no lock of the pool held.
+ *   - Callbacks run with no lock of the pool held.  They must return: no longjmp,
+ *     no C++ exception, no end of the thread out of one.
  */
 #ifndef PROCPOOL_H
 #define PROCPOOL_H
@@ -34,6 +35,11 @@ extern "C" {
 #pragma GCC visibility push(default)
 #endif
 
+/* Of this header; the library's own says pp_version(). */
+#define PP_VERSION_MAJOR 0
+#define PP_VERSION_MINOR 1
+#define PP_VERSION_PATCH 0
+
 #define PP_FOREVER (-1.0)
 
 typedef struct pp_pool   pp_pool;    /* the pool, owned by the process that created it     */
@@ -46,7 +52,7 @@ typedef struct pp_buffer pp_buffer;  /* shared memory passed by reference, refco
 /* ------------------------------------------------------------------ values
  *
  * One small format language packs and unpacks arguments and results.
- * White space is ignored.
+ * White space is ignored, but that it ends a name: "i s=s" is two arguments.
  *
  *     z  null (no argument)          s  const char *   (UTF-8, NUL terminated)
  *     b  bool                        y  const void *, size_t   (bytes)
@@ -229,7 +235,8 @@ typedef struct pp_pool_options {
     bool             strict_limits;         /* default true: idle workers above the limits are
                                                ended at once; false: they retire by themselves */
     bool             keep_running;          /* default false: a worker above min_size retires
-                                               after idle_attempts fruitless reads */
+                                               after idle_attempts fruitless reads; like these
+                                               only where strict_limits is false */
     unsigned         idle_attempts;         /* default 10 */
     double           idle_interval;         /* of one read; default 10.0 */
     pp_result_fn    *callback;              /* pool callbacks, with userdata */
@@ -295,7 +302,8 @@ int  pp_pool_process_results(pp_pool *pool);
  * number processed by this call, or -ETIMEDOUT. */
 int  pp_pool_process_all_results(pp_pool *pool, double timeout);
 /* Process results in a background thread, as soon as they are there.  The two calls
- * above may still be made: each callback runs once, wherever. */
+ * above may still be made: each callback runs once, wherever, and two of them
+ * may run at the same time then. */
 int  pp_pool_daemonize(pp_pool *pool);
 /* Readable while process_results has something to do: for poll, epoll, libuv. */
 int  pp_pool_fd(const pp_pool *pool);

@@ -275,10 +275,11 @@ int pp_wait_any(pp_task *const *tasks, size_t count, double timeout)
 
 /* ------------------------------------------------------------------------- cancel */
 
-static struct pp_outcome *cancelled_before(void)
+static struct pp_outcome *cancelled_before(const struct pp_task *task)
 {
-    return pp_outcome_error(PP_CANCELLED, ECANCELED, "Cancelled", "cancelled before it began", "",
-                            0);
+    const char *message =
+        task->attempts == 0 ? "cancelled before it began" : "cancelled before its next attempt";
+    return pp_outcome_error(PP_CANCELLED, ECANCELED, "Cancelled", message, "", 0);
 }
 
 static int cancel_by_place(struct pp_pool *pool, struct pp_task *task);
@@ -288,7 +289,7 @@ static int cancel_in_tray(struct pp_pool *pool, struct pp_task *task)
 {
     struct pp_worker *worker = task->worker;
     if (pp_pool_recall(pool, worker, task)) {
-        pp_pool_latch(pool, task, cancelled_before());
+        pp_pool_latch(pool, task, cancelled_before(task));
         return 0;
     }
     uint64_t ticket = task->ticket;
@@ -312,12 +313,12 @@ static int cancel_by_place(struct pp_pool *pool, struct pp_task *task)
         return -EALREADY;
     case PP_PLACE_PENDING:
         pp_queue_remove(&pool->queue, task);
-        pp_pool_latch(pool, task, cancelled_before());
+        pp_pool_latch(pool, task, cancelled_before(task));
         return 0;
     case PP_PLACE_DELAYED:
         pp_list_remove(&task->link);
         pool->delayed_count--;
-        pp_pool_latch(pool, task, cancelled_before());
+        pp_pool_latch(pool, task, cancelled_before(task));
         return 0;
     default:
         return cancel_in_tray(pool, task);

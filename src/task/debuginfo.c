@@ -21,6 +21,7 @@
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -74,6 +75,18 @@ struct pp_debuginfo {
 
 /* -------------------------------------------------------------------------- libdw */
 
+/* Of the first object, which is the program: 1, or -1 when it is linked statically.  That one has a C library
+ * of its own, and libdw, which would bring another, crashes in it. */
+static int has_interpreter(struct dl_phdr_info *info, size_t size, void *unused)
+{
+    (void)size;
+    (void)unused;
+    for (size_t i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_INTERP)
+            return 1;
+    return -1;
+}
+
 static bool load(struct libdw *libdw)
 {
     static const char *const names[] = {
@@ -83,7 +96,9 @@ static bool load(struct libdw *libdw)
     };
     _Static_assert(sizeof *libdw == sizeof names / sizeof *names * sizeof(void *),
                    "a pointer each");
-    void *handle = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
+    void *handle = dl_iterate_phdr(has_interpreter, NULL) > 0
+                       ? dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL)
+                       : NULL;
     if (handle == NULL)
         return false;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

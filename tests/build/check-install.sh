@@ -138,6 +138,9 @@ for example in hello keywords class map; do
         { cat "$work/example.out"; fail "find_package: examples/$example.c"; }
 done
 
+readelf -SW "$libdir/libprocpool.a" | grep -q 'gnu\.lto' &&
+    fail "the static library holds what one version of gcc alone can read"
+
 # With the shared library gone -lprocpool is the static one.
 mkdir "$work/aside"
 mv "$libdir"/libprocpool.so* "$work/aside"
@@ -145,3 +148,10 @@ mv "$libdir"/libprocpool.so* "$work/aside"
 by_pkg_config static $(pkg-config --static --libs procpool)
 # shellcheck disable=SC2046
 examples static $(pkg-config --static --libs procpool)
+
+# ... and a program without any shared library.
+# shellcheck disable=SC2046,SC2086
+"$cc" -std=c11 -Wall -Wextra -Werror -static $flags "$sources/raises.c" -o "$work/raises" \
+    $(pkg-config --static --libs procpool) 2>"$work/link.log" || { cat "$work/link.log"; fail "cc -static"; }
+timeout 60 "$work/raises" >"$work/out" 2>&1 || { cat "$work/out"; fail "a program linked statically"; }
+echo "static program: $(cat "$work/out")"
