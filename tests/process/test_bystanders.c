@@ -49,12 +49,24 @@ void __wrap_pp_pool_harvest(struct pp_pool *pool, struct pp_worker *worker)
 }
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
-static bool in_one_tray(struct pp_pool *pool)
+/* What stands above is called with the lock. */
+static void begin(struct pp_pool *pool, pp_task *to_cancel, pp_task *next)
 {
     pp_pool_lock(pool);
-    bool both = pp_task_place(victim) == PP_PLACE_SENT && pp_task_place(behind) == PP_PLACE_SENT;
+    victim = to_cancel;
+    behind = next;
+    if (pp_task_place(victim) == PP_PLACE_SENT && pp_task_place(behind) == PP_PLACE_SENT)
+        stage = VICTIM_IN_TRAY;
     pp_pool_unlock(pool);
-    return both;
+}
+
+static enum stage end(struct pp_pool *pool)
+{
+    pp_pool_lock(pool);
+    enum stage reached = stage;
+    stage = NOT_YET;
+    pp_pool_unlock(pool);
+    return reached;
 }
 
 /* Three tasks in one tray; in the moment of the cancel the first has ended and the victim runs.  False: the
@@ -64,23 +76,22 @@ static bool cancel_in_a_full_tray(pp_pool *pool)
     for (int i = 0; i < SHORT_TASKS; i++) /* what follows goes into the tray */
         assert_works(pool);
     pp_task *first = queue_function(pool, gate_task, NULL);
-    victim = queue_function(pool, gate_task, NULL);
-    behind = queue_function(pool, gate_task, NULL);
+    pp_task *second = queue_function(pool, gate_task, NULL);
+    pp_task *third = queue_function(pool, gate_task, NULL);
     gate_await(&the_gate);
-    stage = in_one_tray(pool) ? VICTIM_IN_TRAY : NOT_YET;
-    assert_int_equal(pp_task_cancel(victim), 0);
-    bool staged = stage == VICTIM_MAY_END;
-    stage = NOT_YET;
+    begin(pool, second, third);
+    assert_int_equal(pp_task_cancel(second), 0);
+    bool staged = end(pool) == VICTIM_MAY_END;
     if (!staged)
         gate_release(&the_gate); /* the first */
     assert_ends(first, PP_DONE);
-    assert_ends(victim, PP_CANCELLED);
+    assert_ends(second, PP_CANCELLED);
     gate_await(&the_gate);
     gate_release(&the_gate);
-    assert_ends(behind, PP_DONE);
+    assert_ends(third, PP_DONE);
     pp_task_unref(first);
-    pp_task_unref(victim);
-    pp_task_unref(behind);
+    pp_task_unref(second);
+    pp_task_unref(third);
     return staged;
 }
 
