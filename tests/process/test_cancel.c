@@ -346,13 +346,14 @@ static void *cancel_each(void *data)
     return NULL;
 }
 
-static void a_cancel_that_races_with_the_end_of_a_task_leaves_one_outcome(void **state)
+/* The number of those that were cancelled. */
+static unsigned race_cancels_with_ends(void)
 {
     static struct race race;
     pp_pool_options    options = PP_POOL_OPTIONS_INIT;
     unsigned           counts[2] = {0, 0};
     pthread_t          thread;
-    (void)state;
+    memset(&race, 0, sizeof race);
     options.min_size = options.max_size = 2;
     options.max_queued_requests = 50;
     pp_pool *pool = pool_with(&options);
@@ -380,12 +381,23 @@ static void a_cancel_that_races_with_the_end_of_a_task_leaves_one_outcome(void *
         pp_task_unref(race.tasks[i]);
     }
     print_message("           %u done, %u cancelled\n", counts[0], counts[1]);
-    assert_true(counts[1] > 0);
     pp_pool_stats stats = {.size = sizeof stats};
     assert_int_equal(pp_pool_get_stats(pool, &stats), 0);
     assert_int_equal(stats.done, counts[0]);
     assert_int_equal(stats.cancelled, counts[1]);
     pp_pool_destroy(pool);
+    return counts[1];
+}
+
+/* On a machine that is busy all of them may come too late. */
+static void a_cancel_that_races_with_the_end_of_a_task_leaves_one_outcome(void **state)
+{
+    enum { TRIES = 50 };
+    unsigned cancelled = 0;
+    (void)state;
+    for (int i = 0; i < TRIES && cancelled == 0; i++)
+        cancelled = race_cancels_with_ends();
+    assert_true(cancelled > 0);
 }
 
 int main(void)
