@@ -2,6 +2,7 @@
  * test_left_behind.c - what a task left behind (a child, or a daemon with two forks and a session of
  * its own) is ended when its worker dies for whatever reason, and at the latest with the pool.
  */
+#include "sanitized.h"
 #include "support.h"
 
 #include <errno.h>
@@ -236,22 +237,21 @@ static void what_a_retired_worker_left_behind_ends_after_the_grace(void **state)
     pp_pool_destroy(pool);
 }
 
-static void tell_of_term(int number)
-{
-    pid_t pid = getpid();
-    (void)number;
-    _exit(write(told[1], &pid, sizeof pid) == sizeof pid ? 0 : 1);
-}
-
-/* A child that heeds SIGTERM. */
+/* A child that heeds SIGTERM: it waits for that, since a sanitizer may hold handlers back. */
 static int leave_one_that_tells(pp_call *call)
 {
+    sigset_t term;
     (void)call;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
     if (fork() == 0) {
-        (void)signal(SIGTERM, tell_of_term);
+        pid_t pid = getpid();
+        int   number = 0;
+        (void)sigprocmask(SIG_BLOCK, &term, NULL);
         gate_pass(&the_gate);
-        for (;;)
-            pause();
+        while (sigwait(&term, &number) != 0)
+            ;
+        _exit(write(told[1], &pid, sizeof pid) == sizeof pid ? 0 : 1);
     }
     return 0;
 }
@@ -260,6 +260,9 @@ static void what_a_retired_worker_left_behind_gets_sigterm_before_in_each_start_
 {
     static const pp_start_method methods[] = {PP_START_FORKSERVER, PP_START_FORK};
     (void)state;
+#ifdef THREADS_ARE_WATCHED
+    skip(); /* a forked child is not woken from sigwait under that sanitizer */
+#endif
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         pp_pool_options options = PP_POOL_OPTIONS_INIT;
         pid_t           pid = 0;
