@@ -75,9 +75,9 @@ static int intermediate(void *argument)
         request->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pid > 0 && request->pidfd < 0) {
         request->pid = -errno;
-        kill(pid, SIGKILL);
+        bool     killed = kill(pid, SIGKILL) == 0; /* else it leaves when it finds itself alone */
         unsigned times = 0; /* or it becomes the host's zombie, should that be a subreaper */
-        while (pp_interrupted(waitpid(pid, NULL, 0), &times))
+        while (killed && pp_interrupted(waitpid(pid, NULL, 0), &times))
             ;
     }
     /* not exit_group of the C library: sanitizers would run their end-of-process work here */
