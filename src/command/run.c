@@ -76,7 +76,8 @@ static void heed(struct cmd_run *run, const struct pollfd *fds)
 }
 
 /* Every wait ends by an event: an outcome (the pool watches its workers), something that a job wrote,
- * an input or its end, a signal, a timer, or the reader of the output leaving.  Output is written out before the process sleeps. */
+ * an input or its end, a signal, a timer, or the reader of the output leaving.  Output is written out
+ * before the process sleeps. */
 static void wait_for_something(struct cmd_run *run)
 {
     struct pollfd fds[WAITS] = {

@@ -183,9 +183,9 @@ static bool needs_status(const struct pp_worker *worker)
 void pp_pool_worker_dead(struct pp_pool *pool, struct pp_worker *worker)
 {
     enum { STATUS_WAIT_NS = 1000 * 1000 * 1000 }; /* a stopped fork server may never tell */
-    bool wait = needs_status(worker);
     if (worker->state == PP_WORKER_DEAD)
         return; /* told again: its status is waited for */
+    bool wait = needs_status(worker);
     pp_pool_look_at_phase(pool, worker);
     pp_pool_forget_fd(pool, worker->pidfd);
     pp_pool_set_worker_state(pool, worker, PP_WORKER_DEAD);
@@ -344,8 +344,10 @@ static unsigned occupied(const struct pp_pool *pool)
 
 static bool too_many(const struct pp_pool *pool)
 {
-    if (pool->idle_count == 0 || pool->life == PP_LIFE_STOPPING)
-        return pool->idle_count > 0; /* its task has heeded SIGTERM, and there is no other for it */
+    if (pool->idle_count == 0)
+        return false;
+    if (pool->life == PP_LIFE_STOPPING)
+        return true; /* its task has heeded SIGTERM, and there is no other for it */
     if (pool->life == PP_LIFE_DRAINING)
         return pool->queue.count == 0 && pool->delayed_count == 0 && pool->behind == 0 &&
                pool->active > wanted(pool);

@@ -395,11 +395,12 @@ static void obey(struct server *server)
         kill_worker(server, order.incarnation);
     else if (order.kind == PP_ORDER_ADOPT)
         adopt(server, fds, count);
-    else if (order.kind == PP_ORDER_RETIRE)
-        server->retired = true;
     else {
         pp_close_all(fds, count);
-        begin_ending(server, 0);
+        if (order.kind == PP_ORDER_RETIRE)
+            server->retired = true;
+        else
+            begin_ending(server, 0);
     }
 }
 

@@ -372,6 +372,7 @@ static void finalize_returns_when_the_last_task_it_waits_for_is_cancelled(void *
     assert_int_equal(pthread_create(&thread, NULL, finalize_patiently, pool), 0);
     assert_true(eventually(finalize_and_manager_sleep, pool));
     assert_int_equal(pp_task_cancel(task), 0);
+    assert_string_equal(pp_error_message(pp_task_error(task)), "cancelled before its next attempt");
     assert_true(eventually(is_stopped, pool));
     assert_int_equal(pthread_join(thread, &result), 0);
     assert_ptr_equal(result, pool);
