@@ -61,6 +61,7 @@ def resident(procpool, plugin, path):
 def compare(folder, build, quick):
     """[(label, demand, ratios)]"""
     procpool, plugin = build / "procpool", build / "bench" / "plugin_same.so"
+    nothing = build / "bench" / "peers" / "nothing"
     jobs = 200 if quick else 2000
     few = 40 if quick else 200
     many = 100000 if quick else 1000000
@@ -69,6 +70,8 @@ def compare(folder, build, quick):
         "xargs": (jobs, "xargs -a {inputs} -P2 -n1 /bin/true"),
         "parallel": (few, "parallel --will-cite -j2 -a {inputs} /bin/true"),
         "spawn": (jobs, f"{build / 'bench' / 'peers' / 'spawn'} {jobs} 2"),
+        "run, nothing": (jobs, f"{procpool} run -j2 -a {{inputs}} {nothing}"),
+        "xargs, nothing": (jobs, f"xargs -a {{inputs}} -P2 -n1 {nothing}"),
         "plugin": (many, f"{procpool} run -j2 -a {{inputs}} --plugin {plugin} --function same"),
     }
     present = {who: what for who, what in commands.items() if shutil.which(what[1].split()[0])}
@@ -78,10 +81,11 @@ def compare(folder, build, quick):
             path = lines_file(folder, count)
             rates[who].append(count / seconds(folder, path, command))
     for who, values in rates.items():
-        print(f"   {who:9} {statistics.median(values):12,.0f} jobs/s", flush=True)
+        print(f"   {who:14} {statistics.median(values):12,.0f} jobs/s", flush=True)
     rows = [("true by exec, beside bare posix_spawn, the limit", None, "run", "spawn"),
             ("bare posix_spawn, beside xargs -P", None, "spawn", "xargs"),
             ("true by exec, beside xargs -P", 1.5, "run", "xargs"),
+            ("a program that does nothing, beside xargs -P", None, "run, nothing", "xargs, nothing"),
             ("true by exec, beside GNU parallel", 10, "run", "parallel"),
             ("plugin function, beside GNU parallel", 1000, "plugin", "parallel")]
     for label, demand, ours, theirs in rows:

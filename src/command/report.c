@@ -270,6 +270,11 @@ void cmd_report_error(struct cmd_report *report, const char *format, ...)
     cmd_sink_flush(report->err);
 }
 
+bool cmd_report_is_flushed(const struct cmd_report *report)
+{
+    return report->out->used == 0 && report->err->used == 0;
+}
+
 int cmd_report_flush(struct cmd_report *report)
 {
     int error = cmd_sink_flush(report->out);

@@ -49,6 +49,8 @@ void cmd_report_take(struct cmd_report *report, struct cmd_job *job);
 /* "procpool: ...\n" on standard error. */
 void cmd_report_error(struct cmd_report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Nothing is buffered. */
+bool cmd_report_is_flushed(const struct cmd_report *report);
 /* Write out what is buffered: 0, or the first error of either stream. */
 int cmd_report_flush(struct cmd_report *report);
 /* The failures, the statistics and the summary. */

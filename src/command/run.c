@@ -89,7 +89,7 @@ static void wait_for_something(struct cmd_run *run)
         [ON_INPUTS] = {.fd = run->hungry ? cmd_inputs_fd(&run->inputs) : -1, .events = POLLIN},
         [ON_READER] = {.fd = cmd_sink_reader(&run->out)},
     };
-    int ready = poll(fds, WAITS, 0);
+    int ready = cmd_report_is_flushed(&run->report) ? 0 : poll(fds, WAITS, 0);
     if (ready == 0) {
         bool no_more = run->no_more;
         cmd_report_flush(&run->report);

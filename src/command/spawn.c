@@ -19,6 +19,7 @@
 #include <math.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -36,18 +37,45 @@ struct child {
     int                     error; /* read once the child is gone or has become the command */
 };
 
+/* What is the same for each child of this process, found out for the first. */
+static struct {
+    bool   known;
+    int    input; /* the number of /dev/null, above the standard descriptors */
+    size_t count;
+    int    handled[NSIG]; /* signals that are set to their default in the child */
+} constant;
+
+/* That may have a handler, or be ignored, at another time than now. */
+static bool is_set_later(int number)
+{
+    return number == SIGTERM || number == SIGPIPE || number == SIGALRM || number == SIGCHLD;
+}
+
+/* The library sets all its handlers, but those, before the first task. */
+static int find_constants(void)
+{
+    struct sigaction now;
+    constant.count = 0;
+    for (int number = 1; number < NSIG; number++) {
+        if (is_set_later(number) || (sigaction(number, NULL, &now) == 0 &&
+                                     now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN))
+            constant.handled[constant.count++] = number;
+    }
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0)
+        return errno;
+    constant.input = fcntl(null, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int error = constant.input < 0 ? errno : 0;
+    close(null);
+    constant.known = error == 0;
+    return error;
+}
+
 static void default_signals(void)
 {
     static const struct sigaction to_default = {.sa_handler = SIG_DFL};
-    static const int              always[] = {SIGTERM, SIGPIPE, SIGALRM, SIGCHLD};
-    struct sigaction              now;
-    for (int number = 1; number < NSIG; number++) {
-        if (sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_DFL &&
-            now.sa_handler != SIG_IGN)
-            sigaction(number, &to_default, NULL);
-    }
-    for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
-        sigaction(always[i], &to_default, NULL);
+    for (size_t i = 0; i < constant.count; i++)
+        sigaction(constant.handled[i], &to_default, NULL);
 }
 
 /* Not above what is allowed already. */
@@ -73,16 +101,6 @@ static int set_limits(const struct cmd_limits *limits)
     return set_limit(RLIMIT_AS, limits->memory, 0);
 }
 
-static int place_input(void)
-{
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (null < 0)
-        return -1;
-    if (null == STDIN_FILENO)
-        return fcntl(null, F_SETFD, 0) < 0 ? -1 : 0;
-    return dup2(null, STDIN_FILENO) < 0 ? -1 : 0;
-}
-
 /* A script without #! is one for the shell, as everywhere. */
 static void execute_script(const struct cmd_spawn *what)
 {
@@ -98,9 +116,9 @@ static int in_child(void *argument)
     struct child           *child = argument;
     const struct cmd_spawn *what = child->what;
     default_signals();
-    if (setpgid(0, 0) == 0 && place_input() == 0 && dup2(what->out, STDOUT_FILENO) >= 0 &&
-        dup2(what->err, STDERR_FILENO) >= 0 && set_limits(what->limits) == 0 &&
-        sigprocmask(SIG_SETMASK, &child->none, NULL) == 0)
+    if (setpgid(0, 0) == 0 && dup2(constant.input, STDIN_FILENO) >= 0 &&
+        dup2(what->out, STDOUT_FILENO) >= 0 && dup2(what->err, STDERR_FILENO) >= 0 &&
+        set_limits(what->limits) == 0 && sigprocmask(SIG_SETMASK, &child->none, NULL) == 0)
         execve(what->path, what->vector, environ);
     if (errno == ENOEXEC)
         execute_script(what);
@@ -113,6 +131,9 @@ int cmd_spawn(pid_t *pid, int *pidfd, const struct cmd_spawn *what)
     static char  stack[CHILD_STACK] __attribute__((aligned(16)));
     struct child child = {.what = what};
     sigset_t     all, before;
+    int          unknown = constant.known ? 0 : find_constants();
+    if (unknown != 0)
+        return unknown;
     sigfillset(&all);
     sigemptyset(&child.none);
     if (sigprocmask(SIG_BLOCK, &all, &before) < 0)
