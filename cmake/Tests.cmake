@@ -109,6 +109,7 @@ file(GLOB unit_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/*.c")
 foreach(source IN LISTS unit_sources)
     procpool_test_program(unit "${source}" 60)
 endforeach()
+target_sources(unit-command_outlets PRIVATE "${PROCPOOL_SOURCE_FOLDER}/command/outlets.c")
 
 file(GLOB process_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/process/test_*.c")
 file(GLOB process_support CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/process/*.c")

@@ -17,6 +17,7 @@
 #define _GNU_SOURCE
 #include "job_exec.h"
 
+#include "outlets.h"
 #include "program.h"
 #include "relay.h"
 #include "spawn.h"
@@ -30,6 +31,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,12 +41,14 @@ enum { EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
 /* A command on its way. */
 struct running {
-    pp_call *call;
-    uint64_t ordinal;
-    pid_t    pid;
-    int      fds[3];  /* standard output, standard error, pidfd; -1: at its end */
-    int      ends[2]; /* the ends of both outputs that are written to; -1: closed */
-    bool     softened;
+    pp_call                 *call;
+    uint64_t                 ordinal;
+    pid_t                    pid;
+    int                      fds[3];  /* standard output, standard error, pidfd; -1: at its end */
+    int                      ends[2]; /* the ends of both outputs that are written to; -1: closed */
+    bool                     softened;
+    struct cmd_outlet       *outlet; /* whose pipes they are; NULL: they are the job's own */
+    struct cmd_relay_record *record;
 };
 
 enum { OUT, ERR, PROCESS, WATCHED };
@@ -91,15 +95,13 @@ static int open_pipe(int ends[2])
 
 /* ------------------------------------------------------------- while it runs */
 
-static struct cmd_relay_record record; /* one at a time, and too large for the stack's taste */
+static struct cmd_relay_record own_record; /* without an outlet; too large for the stack's taste */
 
 static int send_record(const struct running *job, enum cmd_relay_kind kind, size_t length)
 {
-    record.head = (struct cmd_relay_head){.ordinal = job->ordinal,
-                                          .attempt = pp_call_attempt(job->call),
-                                          .kind = (uint16_t)kind,
-                                          .length = (uint16_t)length};
-    return cmd_relay_send(&record);
+    job->record->head.kind = (uint16_t)kind;
+    job->record->head.length = (uint16_t)length;
+    return cmd_relay_send(job->record);
 }
 
 static int announce(const struct running *job)
@@ -107,7 +109,7 @@ static int announce(const struct running *job)
     struct cmd_relay_begin begin = {.pid = job->pid, .slot = pp_call_worker(job->call) + 1};
     if (!cmd_job_settings.announce)
         return 0;
-    memcpy(record.data, &begin, sizeof begin);
+    memcpy(job->record->data, &begin, sizeof begin);
     return send_record(job, CMD_RELAY_BEGIN, sizeof begin);
 }
 
@@ -120,7 +122,10 @@ static void close_one(int *fd)
 
 static void close_watched(struct running *job, int which)
 {
-    close_one(&job->fds[which]);
+    if (job->outlet != NULL && which != PROCESS)
+        job->fds[which] = -1;
+    else
+        close_one(&job->fds[which]);
 }
 
 static void close_ends(struct running *job)
@@ -129,17 +134,29 @@ static void close_ends(struct running *job)
     close_one(&job->ends[ERR]);
 }
 
-/* One read of an output: 0 or -errno. */
-static int pass_on(struct running *job, int which)
+/* One read of an output, of what is there: 0 or -errno. */
+static int pass_on(struct running *job, int which, short events)
 {
-    ssize_t n = read(job->fds[which], record.data, sizeof record.data);
-    if (n < 0)
-        return errno == EINTR || errno == EAGAIN ? 0 : -errno;
-    if (n == 0) {
-        close_watched(job, which);
+    int there = 0;
+    if (ioctl(job->fds[which], FIONREAD, &there) < 0)
+        return -errno;
+    if (there == 0) {
+        if ((events & POLLHUP) != 0) /* it had been so before we asked: this is the end */
+            close_watched(job, which);
         return 0;
     }
-    return send_record(job, which == OUT ? CMD_RELAY_OUT : CMD_RELAY_ERR, (size_t)n);
+    enum cmd_relay_kind kind = which == OUT ? CMD_RELAY_OUT : CMD_RELAY_ERR;
+    size_t              size = (size_t)there < CMD_RELAY_ROOM ? (size_t)there : CMD_RELAY_ROOM;
+    job->record->head.kind = (uint16_t)kind;
+    if (job->outlet != NULL)
+        cmd_outlet_expect(job->outlet, (uint32_t)size);
+    ssize_t n = read(job->fds[which], job->record->data, size);
+    int     error = n < 0 ? -errno : send_record(job, kind, (size_t)n);
+    if (error == -EINTR || error == -EAGAIN)
+        error = 0; /* there was nothing */
+    if (job->outlet != NULL && error == 0)
+        cmd_outlet_sent(job->outlet);
+    return error;
 }
 
 static void soften(struct running *job)
@@ -163,7 +180,7 @@ static int watch(struct running *job, const sigset_t *mask)
         soften(job);
         for (int i = OUT; i <= ERR && error == 0; i++) {
             if (ready[i].revents != 0)
-                error = pass_on(job, i);
+                error = pass_on(job, i, ready[i].revents);
         }
         if (error < 0 && error != -EINTR)
             return error;
@@ -188,10 +205,15 @@ static int reap(pid_t pid)
 /* ------------------------------------------------------------ begin to end */
 
 /* 0 or a positive errno; what is open then, run_command closes. */
-static int start(struct running *job, char **vector)
+static int open_outputs(struct running *job)
 {
-    char path[PATH_MAX];
-    int  error = -cmd_program_find(path, sizeof path, vector[0]);
+    int error = 0;
+    job->outlet = cmd_outlet_claim(pp_call_worker(job->call), job->ordinal,
+                                   pp_call_attempt(job->call), job->fds, job->ends);
+    if (job->outlet != NULL) {
+        job->record = cmd_outlet_record(job->outlet);
+        return 0;
+    }
     for (int i = OUT; i <= ERR && error == 0; i++) {
         int pair[2];
         error = open_pipe(pair);
@@ -200,6 +222,16 @@ static int start(struct running *job, char **vector)
             job->ends[i] = pair[1];
         }
     }
+    return error;
+}
+
+/* 0 or a positive errno; what is open then, run_command closes. */
+static int start(struct running *job, char **vector)
+{
+    char path[PATH_MAX];
+    int  error = -cmd_program_find(path, sizeof path, vector[0]);
+    if (error == 0)
+        error = open_outputs(job);
     if (error != 0)
         return error;
     struct cmd_spawn what = {path, vector, job->ends[OUT], job->ends[ERR],
@@ -229,6 +261,8 @@ static int run_command(struct running *job, char **vector, int *status)
     for (int i = 0; i < WATCHED; i++)
         close_watched(job, i);
     close_ends(job);
+    if (job->outlet != NULL && error >= 0) /* else something may be left in it */
+        cmd_outlet_release(job->outlet);
     (void)sigprocmask(SIG_SETMASK, &before, NULL); /* it was valid before */
     return error;
 }
@@ -252,7 +286,7 @@ static int return_not_started(const struct running *job, const char *name, int e
     char quoted[256];
     int  code = error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
     cmd_quote(quoted, sizeof quoted, name, strlen(name));
-    int n = snprintf(record.data, sizeof record.data, "procpool: %s: %s\n", quoted,
+    int n = snprintf(job->record->data, sizeof job->record->data, "procpool: %s: %s\n", quoted,
                      why_not_started(name, error));
     int sent = send_record(job, CMD_RELAY_ERR, (size_t)n);
     if (sent < 0)
@@ -279,14 +313,17 @@ static int execute(struct running *job, char **vector, unsigned attempts)
 
 int cmd_job_exec(pp_call *call)
 {
-    struct running job = {.call = call, .fds = {-1, -1, -1}, .ends = {-1, -1}};
-    unsigned       attempts = 0;
-    const void    *data = NULL, *slots = NULL;
-    size_t         size = 0, slot_bytes = 0;
-    int            error =
+    struct running job = {
+        .call = call, .fds = {-1, -1, -1}, .ends = {-1, -1}, .record = &own_record};
+    unsigned    attempts = 0;
+    const void *data = NULL, *slots = NULL;
+    size_t      size = 0, slot_bytes = 0;
+    int         error =
         pp_call_args(call, "Uuyy", &job.ordinal, &attempts, &data, &size, &slots, &slot_bytes);
     if (error < 0)
         return error;
+    job.record->head =
+        (struct cmd_relay_head){.ordinal = job.ordinal, .attempt = pp_call_attempt(call)};
     char  *words = cmd_words_fill(data, size, slots, slot_bytes, pp_call_worker(call) + 1, &size);
     char **vector = words != NULL ? make_vector(words, size) : NULL;
     if (vector == NULL)

@@ -16,6 +16,8 @@ struct cmd_relay_head {
     uint32_t attempt; /* from 1 */
     uint16_t kind;
     uint16_t length; /* of what follows */
+    uint32_t slot;   /* outlets.h: its worker, from 1; 0: none */
+    uint32_t number; /* ... of the message, from 1 */
 };
 
 enum { CMD_RELAY_ROOM = PIPE_BUF - sizeof(struct cmd_relay_head) };

@@ -13,6 +13,7 @@
 
 #include "events.h"
 #include "job_exec.h"
+#include "outlets.h"
 #include "plugin.h"
 #include "relay.h"
 #include "tasks.h"
@@ -310,6 +311,7 @@ static void finish(struct cmd_run *run)
     cmd_done_free(&run->done);
     cmd_gate_close(&run->gate);
     cmd_relay_close();
+    cmd_outlets_close();
     cmd_signals_close(&run->signals);
     cmd_words_free(&run->words);
     free(run->plugin_name);

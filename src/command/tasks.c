@@ -14,6 +14,7 @@
 
 #include "command_line.h"
 #include "json_call.h"
+#include "outlets.h"
 #include "relay.h"
 
 #include <errno.h>
@@ -113,6 +114,7 @@ static void take_record(const struct cmd_relay_record *record, void *argument)
     struct cmd_run        *run = argument;
     struct cmd_job        *job = find_job(run, record->head.ordinal);
     struct cmd_relay_begin begin;
+    cmd_outlets_heard(record);
     if (job == NULL || record->head.attempt < job->attempt)
         return;
     if (record->head.attempt > job->attempt)
@@ -149,6 +151,8 @@ void cmd_tasks_collect(struct cmd_run *run)
     struct cmd_job *next;
     for (struct cmd_job *job = run->ended; job != NULL; job = next) {
         next = job->next;
+        if (pp_task_error(job->task) != NULL)
+            cmd_outlets_salvage(job->ordinal, take_record, run);
         unchain(run, job);
         name_command(run, job);
         cmd_report_take(&run->report, job);

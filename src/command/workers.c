@@ -8,6 +8,7 @@
  */
 #include "workers.h"
 
+#include "outlets.h"
 #include "relay.h"
 #include "text.h"
 
@@ -18,6 +19,7 @@
 
 enum {
     DESCRIPTORS_PER_WORKER = 4,
+    DESCRIPTORS_PER_OUTLET = 2, /* outlets.c does without where they cannot be had */
     DESCRIPTORS_BESIDE = 64,
     QUEUE_PER_WORKER = 8,
     SHORTEST_QUEUE = 256
@@ -53,15 +55,18 @@ static int prepare_worker(void *argument, void **state)
     return options->nice.set ? be_nice(&options->nice) : 0;
 }
 
+/* Enough now, those for the outlets included? */
 static bool raise_limit(unsigned workers)
 {
-    rlim_t        needed = descriptors_for(workers);
+    rlim_t        needed = descriptors_for(workers) + (rlim_t)workers * DESCRIPTORS_PER_OUTLET;
     struct rlimit raised;
+    limit_was_raised = false;
     if (getrlimit(RLIMIT_NOFILE, &callers_limit) < 0 || callers_limit.rlim_cur >= needed)
-        return false;
+        return true;
     raised = callers_limit;
     raised.rlim_cur = needed < raised.rlim_max ? needed : raised.rlim_max;
-    return setrlimit(RLIMIT_NOFILE, &raised) == 0;
+    limit_was_raised = setrlimit(RLIMIT_NOFILE, &raised) == 0;
+    return limit_was_raised && raised.rlim_cur == needed;
 }
 
 static void explain(unsigned workers, int error)
@@ -96,7 +101,8 @@ int cmd_workers_create(pp_pool **pool, uint64_t *limit, const struct cmd_options
     pool_options.max_queued_requests = queue;
     pool_options.worker_init = prepare_worker;
     pool_options.worker_arg = (void *)(uintptr_t)options; /* it only reads */
-    limit_was_raised = raise_limit(workers);
+    if (raise_limit(workers) && options->plugin == NULL)
+        cmd_outlets_open(workers);
     int error = pp_pool_create(pool, &pool_options);
     if (error == 0)
         *limit = queue;
