@@ -1,5 +1,13 @@
 # Completion of procpool for bash; install as .../bash-completion/completions/procpool
 
+# _procpool_files OPTION... WORD: names of files, which bash quotes and marks as such.
+_procpool_files()
+{
+    local IFS=$'\n'
+    COMPREPLY=($(compgen "$@"))
+    compopt -o filenames 2> /dev/null
+}
+
 # The word at $1 is the value of the option before it, or empty.
 _procpool_value()
 {
@@ -7,8 +15,8 @@ _procpool_value()
     -j | -P | --jobs) COMPREPLY=($(compgen -W '1 2 4 8 16 50% 100% 200%' -- "$2")) ;;
     --halt) COMPREPLY=($(compgen -W 'never soon,fail=1 now,fail=1 soon,fail=10% now,success=1
                                      soon,done=1' -- "$2")) ;;
-    --workdir | --results) COMPREPLY=($(compgen -d -- "$2")) ;;
-    -a | --arg-file | --plugin | --joblog) COMPREPLY=($(compgen -f -- "$2")) ;;
+    --workdir | --results) _procpool_files -d -- "$2" ;;
+    -a | --arg-file | --plugin | --joblog) _procpool_files -f -- "$2" ;;
     --env) COMPREPLY=($(compgen -v -S = -- "$2")) ;;
     -d | --delimiter | -C | --colsep | --function | --timeout | --soft-timeout | --retries | \
         --retry-delay | --delay | --nice | --memfree | --load | --max-memory | --max-cpu | \
@@ -41,7 +49,7 @@ _procpool_run()
         esac
     done
     if ((command > 0)); then # the command's arguments, or inputs
-        COMPREPLY=($(compgen -f -W '::: :::: :::+ ::::+' -- "$word"))
+        _procpool_files -f -W $':::\n::::\n:::+\n::::+' -- "$word"
         return
     fi
     _procpool_value "${COMP_WORDS[COMP_CWORD - 1]}" "$word" && return

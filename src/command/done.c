@@ -1,8 +1,8 @@
 /*
  * done.c - reading a job log: what need not be run, and what failed.
  *
- * A bit for each number, so the log of ten million jobs costs a little over a megabyte.  A job counts
- * as done when any line says so.  The torn last line of a writer that was killed does not count; any
+ * A bit for each number, so the log of ten million jobs costs a little over a megabyte.  Of several
+ * lines of one number the last counts.  The torn last line of a writer that was killed does not count; any
  * other line that is none of a job log's is an error that names it: better not to begin than to
  * run everything again, or nothing, because the wrong file was given.
  */
@@ -45,6 +45,12 @@ static int set_bit(struct cmd_done *done, uint64_t seq)
     return 0;
 }
 
+static void clear_bit(struct cmd_done *done, uint64_t seq)
+{
+    if (seq < done->count)
+        done->bits[seq / 64] &= ~(UINT64_C(1) << seq % 64);
+}
+
 bool cmd_done_has(const struct cmd_done *done, uint64_t seq)
 {
     return seq < done->count && (done->bits[seq / 64] >> seq % 64 & 1) != 0;
@@ -63,6 +69,12 @@ static bool take_number(uint64_t *number, const char *text, const char *end)
     return true;
 }
 
+/* GNU parallel writes -1 for a job that ran out of time. */
+static bool take_exit(uint64_t *number, const char *text, const char *end)
+{
+    return take_number(number, text < end && *text == '-' ? text + 1 : text, end);
+}
+
 /* A whole line without its newline. */
 static bool parse_line(struct line *line, char *text, size_t length)
 {
@@ -72,7 +84,7 @@ static bool parse_line(struct line *line, char *text, size_t length)
     for (int column = 0; column < COLUMNS_BEFORE; column++) {
         char *tab = memchr(text, '\t', (size_t)(end - text));
         if (tab == NULL || (column == SEQ && !take_number(&line->seq, text, tab)) ||
-            (column == EXIT && !take_number(&exit_code, text, tab)) ||
+            (column == EXIT && !take_exit(&exit_code, text, tab)) ||
             (column == SIGNAL && !take_number(&signal, text, tab)))
             return false;
         text = tab + 1;
@@ -81,6 +93,39 @@ static bool parse_line(struct line *line, char *text, size_t length)
     line->command = text;
     line->length = (size_t)(end - text);
     return line->seq >= 1 && line->seq <= MAX_SEQ;
+}
+
+/* GNU parallel quotes in another way: blanks and quotes are left out. */
+static uint64_t hash_command(const char *text, size_t length)
+{
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '\0' || strchr(" \t\n'\"\\", text[i]) != NULL)
+            continue;
+        hash = (hash ^ (unsigned char)text[i]) * UINT64_C(1099511628211);
+    }
+    return hash;
+}
+
+static void sample(struct cmd_done *done, const struct line *line)
+{
+    size_t at = 0;
+    while (at < done->sampled && done->samples[at].seq != line->seq)
+        at++;
+    if (at == CMD_DONE_SAMPLES)
+        return;
+    done->sampled += at == done->sampled;
+    done->samples[at].seq = line->seq;
+    done->samples[at].hash = hash_command(line->command, line->length);
+}
+
+bool cmd_done_differs(const struct cmd_done *done, uint64_t seq, const char *command)
+{
+    for (size_t i = 0; i < done->sampled; i++) {
+        if (done->samples[i].seq == seq)
+            return done->samples[i].hash != hash_command(command, strlen(command));
+    }
+    return false;
 }
 
 static int remember_failure(struct cmd_done *done, const struct line *line)
@@ -109,8 +154,10 @@ static int remember_failure(struct cmd_done *done, const struct line *line)
 static int take_line(struct cmd_done *done, const struct cmd_options *options,
                      const struct line *line)
 {
+    sample(done, line);
     if (options->resume || !line->failed)
         return set_bit(done, line->seq);
+    clear_bit(done, line->seq);
     return options->retry_failed ? remember_failure(done, line) : 0;
 }
 

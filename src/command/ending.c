@@ -5,20 +5,27 @@
  */
 #define _GNU_SOURCE
 #include "halt.h"
+#include "job_exec.h"
 #include "tasks.h"
 
 #include <string.h>
 
 /* Start nothing more.  A task that a worker takes in the moment between the look at its
- * state and the cancel is stopped at its very beginning, and reported as cancelled. */
+ * state and the cancel is stopped at its very beginning, and reported as cancelled.  One that waits for
+ * its next attempt has failed. */
 static void stop_starting(struct cmd_run *run)
 {
-    run->no_more = true;
+    (void)cmd_tasks_take(run); /* which attempts had begun by now; an error comes again */
+    run->no_more = run->ending = true;
+    if (cmd_job_settings.ends != NULL)
+        atomic_store_explicit(cmd_job_settings.ends, true, memory_order_relaxed);
     struct cmd_job *next;
     for (struct cmd_job *job = run->jobs; job != NULL; job = next) {
         next = job->next;
-        if (pp_task_state(job->task) == PP_QUEUED)
-            pp_task_cancel(job->task);
+        if (pp_task_state(job->task) != PP_QUEUED)
+            continue;
+        job->gave_up = job->attempt > 0;
+        pp_task_cancel(job->task);
     }
 }
 

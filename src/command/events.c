@@ -16,9 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DIGITS = 15 }; /* times are exact to a microsecond */
+
 static int put(struct cmd_sink *sink, json_t *event)
 {
-    char *text = event != NULL ? json_dumps(event, JSON_COMPACT) : NULL;
+    char *text =
+        event != NULL ? json_dumps(event, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS)) : NULL;
     json_decref(event);
     if (text == NULL)
         return -ENOMEM;
@@ -136,12 +139,14 @@ int cmd_event_end(struct cmd_sink *sink, const struct cmd_job *job, const char *
     return put(sink, event);
 }
 
-int cmd_event_summary(struct cmd_sink *sink, const struct cmd_counts *counts, double seconds)
+int cmd_event_summary(struct cmd_sink *sink, const struct cmd_counts *counts, uint64_t passed_over,
+                      double seconds)
 {
     const uint64_t *ended = counts->ended;
-    return put(sink, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f}", "event", "summary", "done",
-                               (json_int_t)ended[CMD_DONE], "failed", (json_int_t)ended[CMD_FAILED],
-                               "timed_out", (json_int_t)ended[CMD_TIMED_OUT], "lost",
-                               (json_int_t)ended[CMD_LOST], "cancelled",
-                               (json_int_t)ended[CMD_CANCELLED], "seconds", seconds));
+    return put(sink,
+               json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "event", "summary", "done",
+                         (json_int_t)ended[CMD_DONE], "failed", (json_int_t)ended[CMD_FAILED],
+                         "timed_out", (json_int_t)ended[CMD_TIMED_OUT], "lost",
+                         (json_int_t)ended[CMD_LOST], "cancelled", (json_int_t)ended[CMD_CANCELLED],
+                         "passed_over", (json_int_t)passed_over, "seconds", seconds));
 }

@@ -14,6 +14,7 @@ int cmd_event_start(struct cmd_sink *sink, const struct cmd_job *job);
 /* `output`: with what the job wrote. */
 int cmd_event_end(struct cmd_sink *sink, const struct cmd_job *job, const char *reason,
                   bool output);
-int cmd_event_summary(struct cmd_sink *sink, const struct cmd_counts *counts, double seconds);
+int cmd_event_summary(struct cmd_sink *sink, const struct cmd_counts *counts, uint64_t passed_over,
+                      double seconds);
 
 #endif

@@ -13,6 +13,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -50,23 +51,35 @@ static struct cmd_text kept_row(const struct cmd_rows *rows, size_t row)
     return (struct cmd_text){rows->bytes + rows->rows[row].at, rows->rows[row].length};
 }
 
+int cmd_inputs_await(const struct cmd_inputs *inputs)
+{
+    struct pollfd fd = {.fd = cmd_inputs_fd(inputs), .events = POLLIN};
+    return poll(&fd, 1, -1) < 0 && errno != EINTR ? -errno : 0;
+}
+
 /* Wait for it: the run has not begun. */
-static int next_now(struct cmd_source *source, struct cmd_text *text)
+static int next_now(const struct cmd_inputs *inputs, struct cmd_source *source,
+                    struct cmd_text *text)
 {
     int got;
     while ((got = cmd_source_next(source, text)) == -EAGAIN) {
-        int error = cmd_source_read(source);
+        int error = cmd_inputs_await(inputs);
+        if (error == 0)
+            error = cmd_source_read(source);
         if (error < 0)
             return error;
     }
     return got;
 }
 
-static int keep_all(struct cmd_source *source, struct cmd_rows *rows)
+static int keep_all(const struct cmd_inputs *inputs, struct cmd_source *source,
+                    struct cmd_rows *rows)
 {
     struct cmd_text text;
     int             got;
-    while ((got = next_now(source, &text)) > 0) {
+    while ((got = next_now(inputs, source, &text)) > 0) {
+        if (source->quoted && text.length == 0 && source->words == NULL)
+            continue; /* a blank line is no record of CSV */
         int error = keep_row(rows, text);
         if (error < 0)
             return error;
@@ -113,7 +126,7 @@ static int add_name(struct cmd_inputs *inputs, struct cmd_text text, size_t sour
 static int read_header(struct cmd_inputs *inputs, size_t source)
 {
     struct cmd_text text;
-    int             got = next_now(&inputs->sources[source], &text);
+    int             got = next_now(inputs, &inputs->sources[source], &text);
     if (got <= 0)
         return got;
     inputs->columns.count = 0;
@@ -179,7 +192,7 @@ static int open_all(struct cmd_inputs *inputs, const struct cmd_options *options
         if (inputs->header)
             error = read_header(inputs, i);
         if (error == 0 && i >= inputs->streamed)
-            error = keep_all(&inputs->sources[i], &inputs->kept[i]);
+            error = keep_all(inputs, &inputs->sources[i], &inputs->kept[i]);
     }
     return error;
 }
@@ -232,6 +245,17 @@ void cmd_inputs_close(struct cmd_inputs *inputs)
 
 /* ---------------------------------------------------------------- the next */
 
+/* A blank line is no record of CSV. */
+static int next_of(struct cmd_inputs *inputs, size_t i)
+{
+    int got;
+    do
+        got = cmd_source_next(&inputs->sources[i], &inputs->texts[i]);
+    while (got > 0 && inputs->csv && inputs->texts[i].length == 0 &&
+           inputs->sources[i].words == NULL);
+    return got;
+}
+
 /* A row of the first group: all of its sources have a record. */
 static int next_streamed(struct cmd_inputs *inputs)
 {
@@ -239,7 +263,7 @@ static int next_streamed(struct cmd_inputs *inputs)
         if (inputs->have[i])
             continue;
         inputs->waits_for = i;
-        int got = cmd_source_next(&inputs->sources[i], &inputs->texts[i]);
+        int got = next_of(inputs, i);
         if (got <= 0)
             return got;
         inputs->have[i] = true;

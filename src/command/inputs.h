@@ -63,6 +63,8 @@ int cmd_inputs_numbered(struct cmd_inputs *inputs, char *const *words, const uin
 /* 1: the next input, which stands until the next call; 0: there are no more; -EAGAIN: call
  * cmd_inputs_read once cmd_inputs_fd is readable; else -errno, of cmd_inputs_failed's source. */
 int cmd_inputs_next(struct cmd_inputs *inputs, struct cmd_input *input);
+/* Wait until it is.  0 or -errno. */
+int cmd_inputs_await(const struct cmd_inputs *inputs);
 int cmd_inputs_read(struct cmd_inputs *inputs);
 int cmd_inputs_fd(const struct cmd_inputs *inputs);
 /* The name of the source that the last -errno was about. */

@@ -46,9 +46,10 @@ void cmd_job_free(struct cmd_job *job)
 void cmd_job_begin_attempt(struct cmd_job *job, unsigned attempt)
 {
     job->attempt = attempt;
+    job->status = 0;
     for (int i = 0; i < CMD_STREAMS; i++) {
         cmd_spool_free(&job->spools[i]);
-        job->written[i] = 0;
+        job->written[i] = job->searched[i] = job->dropped[i] = 0;
     }
 }
 
@@ -131,6 +132,18 @@ static void set_times(struct cmd_job *job)
     job->started = (double)now.tv_sec + (double)now.tv_nsec / 1e9 - job->ran;
 }
 
+/* Unless it was we who cancelled it for what it had done. */
+static void judge_cancelled(struct cmd_job *job, char *reason, size_t size)
+{
+    job->end = job->overflowed || job->gave_up ? CMD_FAILED : CMD_CANCELLED;
+    if (job->overflowed)
+        snprintf(reason, size, "it wrote more than can be kept: TMPDIR has no room");
+    else if (job->gave_up && job->status != 0)
+        cmd_describe_status(reason, size, job->status);
+    else
+        snprintf(reason, size, job->gave_up ? "it failed, and is not tried again" : "cancelled");
+}
+
 void cmd_job_judge(struct cmd_job *job, bool is_command, char *reason, size_t size)
 {
     reason[0] = '\0';
@@ -156,8 +169,7 @@ void cmd_job_judge(struct cmd_job *job, bool is_command, char *reason, size_t si
         describe_loss(job, error, reason, size);
         break;
     case PP_CANCELLED:
-        job->end = CMD_CANCELLED;
-        snprintf(reason, size, "cancelled");
+        judge_cancelled(job, reason, size);
         break;
     default:
         describe_exception(error, reason, size);

@@ -24,8 +24,13 @@ struct cmd_job {
     unsigned         attempt, slot;   /* as the worker told; 0: not yet */
     pid_t            pid;
     struct cmd_spool spools[CMD_STREAMS];
-    uint64_t         written[CMD_STREAMS]; /* line-buffer: how much of it was shown */
-    size_t           held;                 /* report.c: bytes that wait to be shown */
+    uint64_t         written[CMD_STREAMS];  /* line-buffer: how much of it was shown */
+    uint64_t         searched[CMD_STREAMS]; /* ... behind that no line ends up to here */
+    uint64_t         dropped[CMD_STREAMS];  /* ... and forgotten */
+    bool             untold;                /* that it began */
+    bool             overflowed;            /* it wrote more than can be kept */
+    bool             gave_up; /* it failed, and the run ends before it is tried again */
+    size_t           held;    /* report.c: bytes that wait to be shown */
     struct cmd_words words;   /* a copy of the command, where it is wanted; else empty */
     char            *command; /* as a shell line, once it has ended; or NULL */
     size_t           length;

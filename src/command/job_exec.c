@@ -32,6 +32,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,6 +53,9 @@ struct running {
 };
 
 enum { OUT, ERR, PROCESS, WATCHED };
+
+/* Readable when a child has ended: SIGCHLD is blocked while a job runs. */
+static int children = -1;
 
 /* A place, as cmd_spawn wants it, and behind that the words as the vector that exec wants; they point into
  * `data`.  To be freed. */
@@ -167,14 +171,29 @@ static void soften(struct running *job)
     kill(-job->pid, cmd_job_settings.soft_signal); /* gone already: nothing to do */
 }
 
+/* What the job's processes left behind is ours (the worker is a subreaper), and would fill the table of
+ * processes while a long job runs.  Its own process stays until all is read: its number is its group's. */
+static void reap_orphans(const struct running *job)
+{
+    struct signalfd_siginfo told;
+    siginfo_t               child = {0};
+    while (read(children, &told, sizeof told) > 0) {
+    }
+    while (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) == 0 && child.si_pid != 0 &&
+           child.si_pid != job->pid) {
+        (void)waitpid(child.si_pid, NULL, WNOHANG);
+        child.si_pid = 0;
+    }
+}
+
 /* Until both outputs are at their ends and the process has ended.  0 or -errno. */
 static int watch(struct running *job, const sigset_t *mask)
 {
     while (job->fds[OUT] >= 0 || job->fds[ERR] >= 0 || job->fds[PROCESS] >= 0) {
-        struct pollfd ready[WATCHED];
+        struct pollfd ready[WATCHED + 1] = {[WATCHED] = {.fd = children, .events = POLLIN}};
         for (int i = 0; i < WATCHED; i++) /* -1 once closed: poll passes over it */
             ready[i] = (struct pollfd){.fd = job->fds[i], .events = POLLIN};
-        int error = ppoll(ready, WATCHED, NULL, mask) < 0 ? -errno : 0;
+        int error = ppoll(ready, WATCHED + 1, NULL, mask) < 0 ? -errno : 0;
         if (error < 0 && error != -EINTR)
             return error;
         soften(job);
@@ -187,6 +206,8 @@ static int watch(struct running *job, const sigset_t *mask)
         if (error == 0 && ready[PROCESS].revents != 0) {
             close_watched(job, PROCESS);
             close_ends(job); /* whoever still has them may write on */
+        } else if (error == 0 && ready[WATCHED].revents != 0) {
+            reap_orphans(job);
         }
     }
     return 0;
@@ -239,20 +260,35 @@ static int start(struct running *job, char **vector)
     return cmd_spawn(&job->pid, &job->fds[PROCESS], &what);
 }
 
+/* SIGALRM for the soft limit, SIGCHLD for `children`.  0 or a positive errno. */
+static int block_signals(sigset_t *blocked, sigset_t *before)
+{
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    if (children < 0)
+        children = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    *blocked = child;
+    sigaddset(blocked, SIGALRM);
+    return sigprocmask(SIG_BLOCK, blocked, before) < 0 ? errno : 0;
+}
+
 /* Run it to its end.  0; a positive errno: it was not started; negative: it was, and then
  * something else failed. */
 static int run_command(struct running *job, char **vector, int *status)
 {
-    sigset_t alarm, before;
-    sigemptyset(&alarm);
-    sigaddset(&alarm, SIGALRM);
-    if (sigprocmask(SIG_BLOCK, &alarm, &before) < 0)
-        return errno;
-    int error = start(job, vector);
+    sigset_t blocked, before, while_asleep;
+    int      error = block_signals(&blocked, &before);
+    if (error == 0)
+        error = start(job, vector);
+    else
+        return error;
     if (error == 0) {
+        while_asleep = before;
+        sigaddset(&while_asleep, SIGCHLD);
         error = announce(job);
         if (error == 0)
-            error = watch(job, &before);
+            error = watch(job, &while_asleep);
         if (error < 0)
             kill(-job->pid, SIGKILL);
         *status = reap(job->pid);
@@ -272,8 +308,10 @@ static const char *why_not_started(const char *name, int error)
     char path[PATH_MAX];
     if (error != ENOENT)
         return strerrordesc_np(error);
-    return cmd_program_find(path, sizeof path, name) == 0 ? "its interpreter is not there"
-                                                          : "command not found";
+    if (cmd_program_find(path, sizeof path, name) == 0)
+        return "its interpreter is not there";
+    return cmd_program_is_for_shell(name) ? "command not found; a line for a shell needs --shell"
+                                          : "command not found";
 }
 
 /* exec refused: the same words and status as from a shell.  Not for every errno: a lack of
@@ -294,6 +332,12 @@ static int return_not_started(const struct running *job, const char *name, int e
     return pp_call_return(job->call, "ib", W_EXITCODE(code, 0), false);
 }
 
+static bool run_ends(void)
+{
+    return cmd_job_settings.ends != NULL &&
+           atomic_load_explicit(cmd_job_settings.ends, memory_order_relaxed);
+}
+
 static int execute(struct running *job, char **vector, unsigned attempts)
 {
     int status = 0;
@@ -303,8 +347,12 @@ static int execute(struct running *job, char **vector, unsigned attempts)
     if (error < 0)
         return pp_call_raise(job->call, -error, "OutputError", "cannot read the output: %s",
                              strerrordesc_np(-error));
-    if (status != 0 && pp_call_attempt(job->call) < attempts) {
+    if (status != 0 && pp_call_attempt(job->call) < attempts && !run_ends()) {
         char reason[80];
+        memcpy(job->record->data, &status, sizeof status);
+        error = send_record(job, CMD_RELAY_FAILED, sizeof status);
+        if (error < 0)
+            return error;
         cmd_describe_status(reason, sizeof reason, status);
         return pp_call_raise(job->call, ECANCELED, "JobFailed", "%s", reason);
     }

@@ -7,11 +7,15 @@
 #include "options.h"
 #include "procpool.h"
 
+#include <stdatomic.h>
+
 /* What is the same for all jobs: set before the pool is made, and copied into its workers. */
 struct cmd_job_settings {
     struct cmd_limits limits;
     int               soft_signal;
     bool              announce; /* send CMD_RELAY_BEGIN */
+    /* Shared with the workers, or NULL: the run ends, and what fails is not tried again. */
+    _Atomic bool *ends;
 };
 
 extern struct cmd_job_settings cmd_job_settings;

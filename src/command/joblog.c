@@ -8,8 +8,9 @@
  * job that was reported; the page in which the kernel may be stopped between two parts of one write
  * is cut off by the next run.  A newline in a command is a NUL byte here, as GNU parallel has it.
  *
- * The descriptor is opened when the workers are there, so that they have none of it, and locked: two
- * runs with one log would both think the other's inputs their own.
+ * It is locked before it is read: two runs with one log would both think the other's inputs their own.
+ * The workers inherit the lock, jobs do not: as long as a job of a run that was killed is still being
+ * ended, nobody runs it again.
  */
 #define _GNU_SOURCE
 #include "joblog.h"
@@ -75,7 +76,7 @@ static int check_header(int fd, off_t size)
 
 /* A regular file that ends within a line is cut; an empty one gets a header.  Another one than a job log is
  * left alone. */
-static int make_whole(int fd)
+static int make_whole(int fd, bool *older)
 {
     struct stat status;
     if (fstat(fd, &status) < 0)
@@ -88,24 +89,47 @@ static int make_whole(int fd)
     off_t whole = whole_lines(fd, status.st_size);
     if (whole < 0)
         return (int)whole;
+    *older = whole > (off_t)sizeof HEADER - 1;
     if (whole < status.st_size && ftruncate(fd, whole) < 0)
         return -errno;
     return whole == 0 ? write_whole(fd, HEADER, sizeof HEADER - 1) : 0;
 }
 
-int cmd_joblog_open(struct cmd_joblog *log, const char *name)
+static bool is_output(const struct stat *status)
 {
-    *log = (struct cmd_joblog){.name = name};
-    log->fd = open(name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (log->fd < 0 && (errno == EINVAL || errno == ESPIPE || errno == EACCES))
-        log->fd = open(name, O_WRONLY | O_APPEND | O_CLOEXEC); /* a pipe, or not ours to read */
+    struct stat other;
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fstat(fd, &other) == 0 && other.st_dev == status->st_dev &&
+            other.st_ino == status->st_ino)
+            return true;
+    }
+    return false;
+}
+
+/* A pipe is opened for writing alone: a reader of ours would keep it from ever being broken. */
+static int open_log(const char *name, bool create)
+{
+    struct stat status;
+    bool        there = stat(name, &status) == 0;
+    if (there && S_ISREG(status.st_mode) && is_output(&status))
+        return -EEXIST;
+    int flags = O_APPEND | O_CLOEXEC | (create ? O_CREAT : 0);
+    int fd = there && !S_ISREG(status.st_mode) ? -1 : open(name, O_RDWR | flags, 0666);
+    if (fd < 0 && there)
+        fd = open(name, O_WRONLY | O_APPEND | O_CLOEXEC); /* or it is not ours to read */
+    return fd < 0 ? -errno : fd;
+}
+
+int cmd_joblog_open(struct cmd_joblog *log, const char *name, bool create)
+{
+    *log = (struct cmd_joblog){.name = name, .fd = open_log(name, create)};
     if (log->fd < 0)
-        return -errno;
+        return log->fd;
     if (gethostname(log->host, sizeof log->host - 1) < 0 || log->host[0] == '\0')
         strcpy(log->host, ":");
     if (flock(log->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
         return -EWOULDBLOCK;
-    int error = make_whole(log->fd);
+    int error = make_whole(log->fd, &log->older);
     if (error < 0)
         return error;
     log->stream = open_memstream(&log->line, &log->room);
@@ -131,14 +155,14 @@ static void put_no_command(FILE *stream, const struct cmd_job *job)
 
 void cmd_joblog_add(struct cmd_joblog *log, const struct cmd_job *job)
 {
-    int exit_code, signal;
+    int      exit_code, signal;
+    uint64_t written = cmd_spool_size(&job->spools[CMD_OUT]) + job->dropped[CMD_OUT];
     if (log->stream == NULL || log->error < 0)
         return;
     cmd_job_codes(job, &exit_code, &signal);
     rewind(log->stream);
     fprintf(log->stream, "%llu\t%s\t%.3f\t%10.3f\t0\t%llu\t%d\t%d\t", (unsigned long long)job->seq,
-            log->host, job->started, job->ran,
-            (unsigned long long)cmd_spool_size(&job->spools[CMD_OUT]), exit_code, signal);
+            log->host, job->started, job->ran, (unsigned long long)written, exit_code, signal);
     if (job->command != NULL)
         put_command(log->stream, job->command);
     else

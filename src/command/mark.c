@@ -19,7 +19,7 @@ static const struct {
                {".", CMD_OP_NO_EXTENSION},
                {"", CMD_OP_WHOLE}};
 
-enum { ENDINGS = sizeof endings / sizeof endings[0], LONGEST_INDEX = 6 };
+enum { ENDINGS = sizeof endings / sizeof endings[0], LONGEST_INDEX = 6, LONGEST_NAME = 31 };
 
 static bool is_number(struct cmd_text text, long *number)
 {
@@ -77,6 +77,24 @@ size_t cmd_mark_parse(struct cmd_piece *piece, const char *text, const struct cm
         return piece->text.length;
     }
     return 0;
+}
+
+const char *cmd_mark_meant(const char *text, const struct cmd_inputs *inputs)
+{
+    char        name[LONGEST_NAME + 1];
+    const char *close = strchr(text, '}');
+    size_t      length = close != NULL ? (size_t)(close - text) - 1 : 0;
+    while (length > 0 && strchr("./", text[length]) != NULL)
+        length--;
+    if (length < 3 || length > LONGEST_NAME)
+        return NULL;
+    memcpy(name, text + 1, length);
+    name[length] = '\0';
+    for (size_t i = 0; i < inputs->name_count; i++) {
+        if (cmd_word_distance(name, inputs->names[i].name) <= length / 3)
+            return inputs->names[i].name;
+    }
+    return NULL;
 }
 
 int cmd_mark_column(const struct cmd_piece *piece, const struct cmd_inputs *inputs,

@@ -28,6 +28,8 @@ struct cmd_piece {
 
 /* Is there a mark at `text`, which begins with '{'?  Its length, or 0: it is text. */
 size_t cmd_mark_parse(struct cmd_piece *piece, const char *text, const struct cmd_inputs *inputs);
+/* Text between braces that is nearly the name of a column: that name, or NULL. */
+const char *cmd_mark_meant(const char *text, const struct cmd_inputs *inputs);
 /* The column that the mark is of: 0, or -ENOENT: the input has none. */
 int cmd_mark_column(const struct cmd_piece *piece, const struct cmd_inputs *inputs,
                     const struct cmd_input *input, struct cmd_text *column);

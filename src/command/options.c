@@ -83,8 +83,12 @@ static void complain_unknown(const char *shown, const char *word)
         memcpy(name, word + 2, strcspn(word + 2, "="));
         hint = cmd_suggest(name);
     }
+    if (word[0] == '-' && word[1] != '\0' && word[2] == '\0')
+        hint = cmd_suggest(word + 1);
     if (name[0] != '\0' && is_ambiguous(word, several, sizeof several))
         cmd_error("run: '%s' may be %s", shown, several);
+    else if (hint != NULL && strncmp(hint, "= ", 2) == 0)
+        cmd_error("run: unknown option '%s'; %s. See 'procpool run --help'", shown, hint + 2);
     else if (hint != NULL)
         cmd_error("run: unknown option '%s'; did you mean %s? See 'procpool run --help'", shown,
                   hint);
@@ -262,6 +266,11 @@ static bool retry_with_inputs(const struct cmd_options *options)
            (options->command_count > 0 || options->source_count > 0 || options->plugin != NULL);
 }
 
+static bool header_with_colon(const struct cmd_options *options)
+{
+    return options->header && options->command_count > 0 && strcmp(options->command[0], ":") == 0;
+}
+
 static bool no_command(const struct cmd_options *options)
 {
     return options->plugin == NULL && options->command_count == 0 && !options->shell &&
@@ -314,6 +323,7 @@ static const struct {
     {dry_events, "--dry-run shows commands, and --json what happens to them: one of the two"},
     {soft_behind_hard, "--soft-timeout is not before --timeout"},
     {delay_without_retries, "--retry-delay needs --retries N"},
+    {header_with_colon, "--header takes no argument: leave ':' away"},
     {no_command, "no command; see 'procpool run --help'"},
 };
 

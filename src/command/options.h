@@ -139,7 +139,9 @@ extern const char *const       cmd_group_names[CMD_GROUPS];
 int  cmd_options_parse(struct cmd_options *options, int argc, char **argv);
 void cmd_options_free(struct cmd_options *options);
 
-/* What somebody may have meant by an unknown long option: words for a hint, or NULL. */
+/* What somebody may have meant by an unknown long option: what to type, or "= " and a sentence, or NULL. */
+/* Edits between two words of up to 32 bytes; 32 when one is longer. */
+unsigned    cmd_word_distance(const char *a, const char *b);
 const char *cmd_suggest(const char *word);
 
 /* procpool --help; procpool run --help; procpool help options.  Text to be freed, or NULL. */

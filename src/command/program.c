@@ -44,3 +44,16 @@ int cmd_program_find(char *path, size_t size, const char *name)
     }
     return error;
 }
+
+bool cmd_program_is_for_shell(const char *name)
+{
+    static const char *const own[] = {"cd",   "ulimit", "umask", "export", "alias",
+                                      "type", "source", "eval",  "exec",   "set",
+                                      "if",   "for",    "while", "case",   "let",
+                                      "trap", ".",      "[[",    "!"};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        if (strcmp(name, own[i]) == 0)
+            return true;
+    }
+    return strpbrk(name, " \t\n|&;<>()$`*") != NULL;
+}

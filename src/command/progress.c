@@ -3,7 +3,8 @@
  *
  * Drawing is led by a timerfd alone.  After each drawing it is set a second ahead, so that the rate
  * goes on; a change moves it to a tenth of a second after the last drawing.  Output of tasks
- * erases the line first, and the line comes back with the timer.
+ * erases the line first, and the line comes back with the timer - but not while a line of theirs has no
+ * end yet: it would be overwritten.
  *
  * Where standard error is not a terminal that can rewrite a line, nothing is written unless it was
  * asked for: then a whole line after a second and every ten seconds, for logs.
@@ -81,6 +82,7 @@ static void put_line(struct cmd_progress *progress, const char *line, int length
     cmd_sink_put(progress->sink, "\r", 1);
     cmd_sink_put(progress->sink, line, (size_t)(length < width ? length : width));
     cmd_sink_put(progress->sink, "\033[K", 3);
+    *progress->sink->in_line = false;
 }
 
 /* ", 42%, ETA 1:05" when the number of inputs is known, and something has ended. */
@@ -116,9 +118,11 @@ void cmd_progress_draw(struct cmd_progress *progress, const struct cmd_counts *c
              (unsigned long long)ended[CMD_TIMED_OUT], (unsigned long long)ended[CMD_LOST], running,
              rate < 100 ? 1 : 0, rate);
     add_eta(line, sizeof line, all, total, rate);
-    put_line(progress, line, (int)strlen(line));
-    cmd_sink_flush(progress->sink);
-    progress->drawn = !progress->lines;
+    if (progress->lines || progress->drawn || !*progress->sink->in_line) {
+        put_line(progress, line, (int)strlen(line));
+        cmd_sink_flush(progress->sink);
+        progress->drawn = !progress->lines;
+    }
     progress->soon = false;
     progress->last = now;
     set_timer(progress, now + (progress->lines ? LINE_INTERVAL : IDLE_REDRAW));
@@ -129,6 +133,7 @@ void cmd_progress_erase(struct cmd_progress *progress)
     if (!progress->drawn)
         return;
     cmd_sink_put(progress->sink, "\r\033[K", 4);
+    *progress->sink->in_line = false;
     cmd_sink_flush(progress->sink);
     progress->drawn = false;
     cmd_progress_touch(progress);

@@ -77,7 +77,7 @@ static int take_messages(cmd_relay_take_fn *take, void *argument)
         memcpy(&record.head, buffer + at, sizeof record.head);
         size_t size = sizeof record.head + record.head.length;
         if (record.head.length > CMD_RELAY_ROOM || record.head.kind < CMD_RELAY_BEGIN ||
-            record.head.kind > CMD_RELAY_ERR)
+            record.head.kind > CMD_RELAY_FAILED)
             return -EBADMSG;
         if (used - at < size)
             break;

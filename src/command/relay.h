@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum cmd_relay_kind { CMD_RELAY_BEGIN = 1, CMD_RELAY_OUT, CMD_RELAY_ERR };
+/* FAILED: an attempt that is not the last one; its data is the status of waitpid, an int. */
+enum cmd_relay_kind { CMD_RELAY_BEGIN = 1, CMD_RELAY_OUT, CMD_RELAY_ERR, CMD_RELAY_FAILED };
 
 struct cmd_relay_head {
     uint64_t ordinal; /* of the job: order of its making */

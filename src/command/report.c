@@ -39,16 +39,34 @@ static void latch(struct cmd_report *report, int error, const char *what)
     report->failed = what;
 }
 
+static const char *log_trouble(int error)
+{
+    switch (error) {
+    case -EWOULDBLOCK:
+        return "another run is writing it, or its jobs have not ended yet";
+    case -EBADMSG:
+        return "this is no job log, and is left as it is";
+    case -EEXIST:
+        return "standard output or standard error goes there";
+    default:
+        return strerror(-error);
+    }
+}
+
 static int open_log(struct cmd_report *report)
 {
-    const char *name = report->options->joblog;
-    int         error = cmd_joblog_open(&report->log, name);
-    if (error == -EWOULDBLOCK)
-        cmd_error("run: --joblog %s: another run is writing it", name);
-    else if (error == -EBADMSG)
-        cmd_error("run: --joblog %s: this is no job log, and is left as it is", name);
+    const struct cmd_options *options = report->options;
+    const char               *name = options->joblog;
+    bool                      resumes = options->resume || options->resume_failed;
+    int                       error = cmd_joblog_open(&report->log, name, !options->retry_failed);
+    if (error == -ENOENT && options->retry_failed)
+        cmd_error("run: cannot read --joblog %s: %s", name, strerror(-error));
     else if (error < 0)
-        cmd_error("run: --joblog %s: %s", name, strerror(-error));
+        cmd_error("run: --joblog %s: %s", name, log_trouble(error));
+    else if (report->log.older && !options->quiet && !resumes && !options->retry_failed)
+        cmd_error("run: --joblog %s has an earlier run's jobs, and this one's are added; to go on "
+                  "with that run give --resume, to begin anew remove it",
+                  name);
     return error;
 }
 
@@ -61,24 +79,26 @@ static int open_results(struct cmd_report *report)
     return report->results;
 }
 
-int cmd_report_open(struct cmd_report *report, const struct cmd_options *options,
-                    uint64_t keep_order)
+int cmd_report_open(struct cmd_report *report, const struct cmd_options *options)
 {
     report->options = options;
     report->is_command = options->plugin == NULL;
     report->results = -1;
     report->log.fd = -1;
+    if (options->dry_run)
+        return 0;
     int error = options->joblog != NULL ? open_log(report) : 0;
-    if (error == 0 && options->results != NULL)
-        error = open_results(report);
-    if (error < 0 || keep_order == 0)
-        return error;
-    report->held = calloc(keep_order, sizeof *report->held);
+    return error == 0 && options->results != NULL ? open_results(report) : error;
+}
+
+int cmd_report_order(struct cmd_report *report, uint64_t window)
+{
+    report->held = calloc(window, sizeof *report->held);
     if (report->held == NULL) {
         cmd_error("run: no memory");
         return -ENOMEM;
     }
-    report->window = keep_order;
+    report->window = window;
     return 0;
 }
 
@@ -126,7 +146,7 @@ static struct cmd_sink *turn_to(struct cmd_report *report, enum cmd_stream strea
 static void show_live(struct cmd_report *report, struct cmd_job *job, enum cmd_stream stream)
 {
     struct cmd_spool *spool = &job->spools[stream];
-    if (!is_live(report, job) || !cmd_show_has_line(job, stream))
+    if (report->meanwhile || !is_live(report, job) || !cmd_show_has_line(job, stream))
         return;
     latch(report, cmd_show_lines(turn_to(report, stream), job, stream, report->options->tag),
           "a temporary file");
@@ -135,6 +155,8 @@ static void show_live(struct cmd_report *report, struct cmd_job *job, enum cmd_s
     size_t shown = (size_t)job->written[stream] - KEPT_FOR_SUMMARY;
     cmd_spool_drop(spool, shown);
     job->written[stream] -= shown;
+    job->dropped[stream] += shown;
+    job->searched[stream] = job->written[stream];
 }
 
 static void show_stream(struct cmd_report *report, struct cmd_job *job, enum cmd_stream stream)
@@ -151,14 +173,15 @@ static void show_stream(struct cmd_report *report, struct cmd_job *job, enum cmd
 
 void cmd_report_attempt(struct cmd_report *report, struct cmd_job *job, unsigned attempt)
 {
-    for (int i = 0; i < CMD_STREAMS && is_live(report, job); i++)
+    for (int i = 0; i < CMD_STREAMS && is_live(report, job) && !report->meanwhile; i++)
         show_stream(report, job, (enum cmd_stream)i); /* the rest of a line that was begun */
     cmd_job_begin_attempt(job, attempt);
 }
 
 void cmd_report_began(struct cmd_report *report, struct cmd_job *job)
 {
-    if (report->options->json)
+    job->untold = report->meanwhile;
+    if (report->options->json && !report->meanwhile)
         latch(report, cmd_event_start(report->out, job), "an event");
 }
 
@@ -168,9 +191,19 @@ bool cmd_report_wrote(struct cmd_report *report, struct cmd_job *job, enum cmd_s
     if (stream == CMD_OUT && report->out->error < 0 && report->results < 0)
         return report->out->error != -EPIPE; /* it can be shown to nobody */
     int error = cmd_spool_add(&job->spools[stream], data, size);
-    latch(report, error, error == -ENOSPC ? "a temporary file" : "output in memory");
+    job->overflowed |= error == -ENOSPC;
+    if (error != -ENOSPC)
+        latch(report, error, "output in memory");
     show_live(report, job, stream);
     return error == 0;
+}
+
+void cmd_report_catch_up(struct cmd_report *report, struct cmd_job *job)
+{
+    if (job->untold)
+        cmd_report_began(report, job);
+    for (int i = 0; i < CMD_STREAMS; i++)
+        show_live(report, job, (enum cmd_stream)i);
 }
 
 /* --------------------------------------------------------------- their ends */
@@ -286,8 +319,12 @@ void cmd_report_end(struct cmd_report *report, uint64_t passed_over, double seco
     const struct cmd_options *options = report->options;
     cmd_progress_erase(report->progress);
     if (options->json)
-        latch(report, cmd_event_summary(report->out, &report->counts, seconds), "an event");
+        latch(report, cmd_event_summary(report->out, &report->counts, passed_over, seconds),
+              "an event");
     cmd_sink_flush(report->out);
+    if (report->err->in_line != NULL && *report->err->in_line &&
+        (options->stats || !options->quiet))
+        cmd_sink_put(report->err, "\n", 1);
     if (options->stats)
         cmd_stats_print(&report->stats, report->err);
     if (!options->quiet)

@@ -19,9 +19,10 @@ struct cmd_report {
     struct cmd_progress      *progress;
     bool                      is_command; /* results are those of job_exec.h */
     struct cmd_joblog         log;
-    int                       results; /* descriptor of the folder, or -1 */
-    int                       error;   /* latch: something that was to be kept is not */
-    const char               *failed;  /* ... its name */
+    bool                      meanwhile; /* a sink waits: nothing may be written */
+    int                       results;   /* descriptor of the folder, or -1 */
+    int                       error;     /* latch: something that was to be kept is not */
+    const char               *failed;    /* ... its name */
     struct cmd_counts         counts;
     struct cmd_stats          stats;
     struct cmd_summary        summary;
@@ -31,10 +32,10 @@ struct cmd_report {
     size_t                    held_bytes;
 };
 
-/* keep_order 0: no order; else how many jobs may be ahead of the oldest one.  0, or -errno after a
- * message. */
-int cmd_report_open(struct cmd_report *report, const struct cmd_options *options,
-                    uint64_t keep_order);
+/* The job log and the folder of results, before anything else is: 0, or -errno after a message. */
+int cmd_report_open(struct cmd_report *report, const struct cmd_options *options);
+/* keep-order: `window` jobs may be ahead of the oldest one.  0, or -ENOMEM after a message. */
+int cmd_report_order(struct cmd_report *report, uint64_t window);
 /* May a job of that ordinal be started, as far as held results go? */
 bool cmd_report_has_room(const struct cmd_report *report, uint64_t ordinal);
 /* Something of a later attempt has arrived: the earlier one's output is not the job's. */
@@ -44,6 +45,8 @@ void cmd_report_began(struct cmd_report *report, struct cmd_job *job);
 /* It has written something.  False: nobody can get that, and the job is to be ended, as SIGPIPE would. */
 bool cmd_report_wrote(struct cmd_report *report, struct cmd_job *job, enum cmd_stream stream,
                       const char *data, size_t size);
+/* Tell and show what could not be while a sink waited. */
+void cmd_report_catch_up(struct cmd_report *report, struct cmd_job *job);
 /* It has ended: count it, write it or hold it, and free it. */
 void cmd_report_take(struct cmd_report *report, struct cmd_job *job);
 /* "procpool: ...\n" on standard error. */

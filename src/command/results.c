@@ -64,10 +64,18 @@ static void write_piece(void *argument, const char *data, size_t size)
     }
 }
 
+/* A file that is there already is overwritten; a link or a pipe is not followed or waited for. */
 static int create(int folder, const char *name)
 {
-    int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    return fd >= 0 ? fd : -errno;
+    struct stat status;
+    int         flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    int         fd = openat(folder, name, flags, 0666);
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && ftruncate(fd, 0) == 0)
+        return fd;
+    close(fd);
+    return -EEXIST;
 }
 
 /* close() tells of a write that failed late. */

@@ -15,6 +15,7 @@
 #include "job_exec.h"
 #include "outlets.h"
 #include "plugin.h"
+#include "program.h"
 #include "relay.h"
 #include "tasks.h"
 #include "text.h"
@@ -25,6 +26,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static void check_outputs(struct cmd_run *run)
@@ -72,7 +74,7 @@ static void heed(struct cmd_run *run, const struct pollfd *fds)
         cmd_gate_rung(&run->gate);
     if (fds[ON_INPUTS].revents != 0)
         read_inputs(run);
-    if ((fds[ON_READER].revents & POLLERR) != 0)
+    if ((fds[ON_READER].revents & (POLLERR | POLLHUP)) != 0)
         cmd_sink_unread(&run->out);
 }
 
@@ -144,18 +146,26 @@ static int prepare_template(struct cmd_run *run)
     int error = cmd_template_init(&run->command, options->command, options->command_count,
                                   options->shell, &run->inputs);
     if (error == -EINVAL)
-        cmd_error("run: --shell: no mark like {} may stand behind a backslash or '<<'; they are "
-                  "quoted, and "
-                  "variables can carry them: x={}; ... $x");
+        cmd_error("run: --shell: no mark like {} may stand where the shell calculates, as in "
+                  "$((...)), or behind a backslash, '$' or '<<'; a variable can carry the input: "
+                  "x={}; ... $x");
+    else if (error == -ENOKEY)
+        cmd_error("run: no column is called %.*s; did you mean {%s}?",
+                  (int)(strcspn(run->command.misspelt, "}") + 1), run->command.misspelt,
+                  run->command.meant);
     else if (error < 0)
         cmd_error("run: %s", strerror(-error));
+    void *page =
+        mmap(NULL, sizeof(_Atomic bool), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     run->callable = PP_FUNCTION(cmd_job_exec);
     cmd_job_settings = (struct cmd_job_settings){
         .limits = options->limits,
+        .ends = page != MAP_FAILED ? page : NULL,
         .soft_signal = options->soft_timeout.signal,
         .announce = options->retries > 0 || options->json || run->command.has_slot,
     };
-    return error == 0 ? 0 : error == -EINVAL ? CMD_EXIT_USAGE : CMD_EXIT_TROUBLE;
+    bool mistake = error == -EINVAL || error == -ENOKEY;
+    return error == 0 ? 0 : mistake ? CMD_EXIT_USAGE : CMD_EXIT_TROUBLE;
 }
 
 static int prepare_callable(struct cmd_run *run)
@@ -173,8 +183,11 @@ static int check_command(struct cmd_run *run)
     int error = run->options->plugin == NULL ? cmd_template_check(&run->command) : 0;
     if (error == 0)
         return 0;
-    cmd_error("run: '%s': %s", run->options->shell ? "/bin/sh" : run->options->command[0],
-              error == -ENOENT ? "command not found" : strerror(-error));
+    const char *name = run->options->shell ? "/bin/sh" : run->options->command[0];
+    const char *hint =
+        cmd_program_is_for_shell(name) ? "; a line for a shell needs --shell, in front of it" : "";
+    cmd_error("run: '%s': %s%s", name, error == -ENOENT ? "command not found" : strerror(-error),
+              hint);
     return error == -ENOENT ? CMD_EXIT_NOT_FOUND : CMD_EXIT_NOT_EXECUTABLE;
 }
 
@@ -204,7 +217,7 @@ static int make_pool_there(struct cmd_run *run)
 {
     const char *folder = run->options->workdir;
     if (folder == NULL)
-        return run->options->dry_run ? check_command(run) : make_pool(run);
+        return run->options->dry_run ? 0 : make_pool(run);
     int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (here < 0 || chdir(folder) < 0) {
         cmd_error("run: --workdir %s: %s", folder, strerror(errno));
@@ -212,7 +225,7 @@ static int make_pool_there(struct cmd_run *run)
             close(here);
         return CMD_EXIT_TROUBLE;
     }
-    int status = run->options->dry_run ? check_command(run) : make_pool(run);
+    int status = run->options->dry_run ? 0 : make_pool(run);
     if (fchdir(here) < 0) {
         cmd_error("run: cannot go back from --workdir %s: %s", folder, strerror(errno));
         status = CMD_EXIT_TROUBLE;
@@ -240,7 +253,7 @@ static int set_environment(const struct cmd_options *options)
 static int open_streams(struct cmd_run *run)
 {
     const struct cmd_options *options = run->options;
-    int                       error = cmd_signals_open(&run->signals);
+    int                       error = options->dry_run ? 0 : cmd_signals_open(&run->signals);
     if (error == 0)
         error = cmd_sink_open(&run->out, STDOUT_FILENO, "standard output", &run->signals);
     if (error == 0)
@@ -249,15 +262,23 @@ static int open_streams(struct cmd_run *run)
         cmd_error("run: cannot begin: %s", strerror(-error));
         return CMD_EXIT_TROUBLE;
     }
+    run->meanwhile.fd = cmd_relay_fd();
+    run->out.meanwhile = run->err.meanwhile = &run->meanwhile;
     run->report.out = &run->out;
     run->report.err = &run->err;
     run->report.progress = &run->progress;
     run->progress.sink = &run->err;
     if (!options->quiet && !options->dry_run)
         cmd_progress_open(&run->progress, &run->err, run->begun, options->progress);
-    return cmd_report_open(&run->report, options, options->keep_order ? run->limit * 16 : 0) < 0
+    return options->keep_order && !options->dry_run &&
+                   cmd_report_order(&run->report, run->limit * 16) < 0
                ? CMD_EXIT_TROUBLE
                : 0;
+}
+
+static int open_report(struct cmd_run *run)
+{
+    return cmd_report_open(&run->report, run->options) < 0 ? CMD_EXIT_TROUBLE : 0;
 }
 
 static int open_gate(struct cmd_run *run)
@@ -273,8 +294,8 @@ static int open_gate(struct cmd_run *run)
 /* What is left open or allocated when this fails is given back by finish(). */
 static int prepare(struct cmd_run *run)
 {
-    static int (*const steps[])(struct cmd_run *) = {open_inputs, prepare_callable, make_pool_there,
-                                                     open_streams};
+    static int (*const steps[])(struct cmd_run *) = {open_report, open_inputs, prepare_callable,
+                                                     make_pool_there, open_streams};
     int status = set_environment(run->options);
     if (status == 0)
         status = open_gate(run);
@@ -312,6 +333,9 @@ static void finish(struct cmd_run *run)
     cmd_gate_close(&run->gate);
     cmd_relay_close();
     cmd_outlets_close();
+    if (cmd_job_settings.ends != NULL)
+        munmap((void *)cmd_job_settings.ends, sizeof *cmd_job_settings.ends);
+    cmd_job_settings.ends = NULL;
     cmd_signals_close(&run->signals);
     cmd_words_free(&run->words);
     free(run->plugin_name);
@@ -333,6 +357,7 @@ static int work(struct cmd_run *run)
     check_outputs(run);
     if (!options->dry_run || run->report.summary.count > 0)
         cmd_report_end(&run->report, run->done.passed_over, cmd_now() - run->begun);
+    run->err.error = 0; /* who does not hear the summary has the exit status */
     check_outputs(run);
     return exit_status(run);
 }
@@ -345,6 +370,7 @@ int cmd_run(const struct cmd_options *options)
         return CMD_EXIT_TROUBLE;
     }
     run->options = options;
+    cmd_spool_init();
     run->signals.fd = run->progress.timer = run->gate.timer = run->report.log.fd = -1;
     run->report.results = -1;
     run->begun = cmd_now();

@@ -117,10 +117,36 @@ static void escape_next(struct cmd_shell_place *place, char before)
     place->before = before;
 }
 
+static bool is_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* $name, and ${...}. */
+static void read_parameter(struct cmd_shell_place *place, char c, char previous)
+{
+    place->parameter = is_name(c) && (place->parameter || previous == '$');
+    if (previous == '$' && c == '{') {
+        place->braces++;
+        place->of_name = true;
+    } else if (place->braces > 0 && c == '}') {
+        place->braces--;
+        place->offset &= place->braces > 0;
+        place->of_name = false;
+    } else if (place->of_name && !is_name(c)) {
+        place->of_name = c == ':' && previous != ':';
+        place->offset |= c == '[' || (previous == ':' && strchr("-=?+", c) == NULL);
+    } else if (place->of_name && previous == ':') {
+        place->of_name = false;
+        place->offset = true;
+    }
+}
+
 static void read_quoted(struct cmd_shell_place *place, char c)
 {
     char previous = place->previous;
     place->previous = c;
+    read_parameter(place, c, previous);
     if (c == '\\')
         escape_next(place, previous);
     else if (c == '"')
@@ -139,10 +165,29 @@ static bool opens_unknown(char previous, char c)
     return (previous == '$' && strchr("'{", c) != NULL) || (previous == '(' && c == '(');
 }
 
+/* Where a shell takes words for numbers, it may execute what it finds in them: ((...)), $((...)),
+ * ${name:...}, ${name[...]}, [[...]].  Two parentheses may begin commands as well; nobody can tell that by
+ * the beginning, and with a blank between they do not meet. */
+static void read_arithmetic(struct cmd_shell_place *place, char c, char previous)
+{
+    if (place->arithmetic == 0 && previous == '(' && c == '(')
+        place->arithmetic = 2;
+    else if (place->arithmetic > 0 && c == '(')
+        place->arithmetic++;
+    else if (place->arithmetic > 0 && c == ')')
+        place->arithmetic--;
+    if (previous == '[' && c == '[')
+        place->condition = true;
+    else if (previous == ']' && c == ']')
+        place->condition = false;
+}
+
 static void read_bare(struct cmd_shell_place *place, char c)
 {
     static const char breaks[] = " \t\n;&|)>";
     char              previous = place->previous;
+    read_arithmetic(place, c, previous);
+    read_parameter(place, c, previous);
     place->previous = strchr(breaks, c) != NULL ? '\0' : c;
     place->unsure |= opens_unknown(previous, c);
     if (previous == '<' && c == '<')
@@ -186,16 +231,35 @@ void cmd_shell_read(struct cmd_shell_place *place, struct cmd_text text)
 void cmd_shell_pass_mark(struct cmd_shell_place *place)
 {
     place->previous = 'x';
+    place->parameter = false;
+}
+
+bool cmd_shell_takes_number(const struct cmd_shell_place *place)
+{
+    bool behind_dollar = place->previous == '$' && place->quote != '\'' && !place->comment;
+    return !place->escaped && !place->document && !behind_dollar;
+}
+
+bool cmd_shell_is_arithmetic(const struct cmd_shell_place *place)
+{
+    bool behind_colon = place->of_name && place->previous == ':';
+    return place->arithmetic > 0 || place->condition || place->offset || behind_colon;
 }
 
 bool cmd_shell_is_possible(const struct cmd_shell_place *place)
 {
-    return !place->escaped && !place->document;
+    return cmd_shell_takes_number(place) && !cmd_shell_is_arithmetic(place);
 }
 
 bool cmd_shell_is_sure(const struct cmd_shell_place *place)
 {
     return !place->unsure && !place->comment && place->previous != '$';
+}
+
+/* What would end the name of a parameter that stands before, and be nothing itself. */
+int cmd_shell_end_name(struct cmd_words *out, const struct cmd_shell_place *place)
+{
+    return place->parameter ? cmd_words_append_string(out, place->quote == '"' ? "\"\"" : "''") : 0;
 }
 
 int cmd_shell_value(struct cmd_words *out, const struct cmd_shell_place *place,

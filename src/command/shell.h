@@ -14,13 +14,20 @@ enum { CMD_SHELL_DEPTH = 8 };
 
 /* Where in a shell line we are, by what was read so far. */
 struct cmd_shell_place {
-    char quote;   /* 0, ' or " */
-    bool escaped; /* behind a backslash */
-    bool comment;
-    bool unsure;   /* something was read whose quoting is followed roughly only */
-    bool document; /* a here-document has begun */
-    char previous; /* 0 at the beginning of a word */
-    char before;   /* what it was before the backslash: with a newline behind that, both vanish */
+    char     quote;   /* 0, ' or " */
+    bool     escaped; /* behind a backslash */
+    bool     comment;
+    bool     unsure;   /* something was read whose quoting is followed roughly only */
+    bool     document; /* a here-document has begun */
+    bool     dollar;   /* behind $( */
+    char     previous; /* 0 at the beginning of a word */
+    char     before; /* what it was before the backslash: with a newline behind that, both vanish */
+    bool     parameter;  /* in $name */
+    bool     of_name;    /* in ${name, or behind ${name: */
+    bool     offset;     /* in ${...}, where a number is wanted */
+    bool     condition;  /* in [[...]] */
+    unsigned braces;     /* of ${...}: how many are open */
+    unsigned arithmetic; /* in ((...)): the parentheses that are open */
     /* of the commands within quotes or backquotes that we are in: */
     unsigned depth;
     struct {
@@ -35,8 +42,13 @@ void cmd_shell_read(struct cmd_shell_place *place, struct cmd_text text);
 void cmd_shell_pass_mark(struct cmd_shell_place *place);
 /* Can a value stand here at all? */
 bool cmd_shell_is_possible(const struct cmd_shell_place *place);
+/* Can a number of ours?  In arithmetic, yes, as it is. */
+bool cmd_shell_takes_number(const struct cmd_shell_place *place);
+bool cmd_shell_is_arithmetic(const struct cmd_shell_place *place);
 /* May a value be written into the line here?  Otherwise it has to go into a variable. */
 bool cmd_shell_is_sure(const struct cmd_shell_place *place);
+/* Write what keeps a value from being taken for a part of the name before it. */
+int cmd_shell_end_name(struct cmd_words *out, const struct cmd_shell_place *place);
 /* Write it: it is one word, or a part of one, and never code.  0 or -ENOMEM. */
 int cmd_shell_value(struct cmd_words *out, const struct cmd_shell_place *place,
                     struct cmd_text value);

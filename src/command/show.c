@@ -81,9 +81,14 @@ static uint64_t lines_end(const struct cmd_spool *spool, uint64_t from)
     return newline != NULL ? spool->filed + (uint64_t)(newline + 1 - spool->data) : from;
 }
 
-bool cmd_show_has_line(const struct cmd_job *job, enum cmd_stream stream)
+bool cmd_show_has_line(struct cmd_job *job, enum cmd_stream stream)
 {
-    return lines_end(&job->spools[stream], job->written[stream]) > job->written[stream];
+    const struct cmd_spool *spool = &job->spools[stream];
+    uint64_t                from = job->written[stream];
+    if (from < job->searched[stream])
+        from = job->searched[stream];
+    job->searched[stream] = cmd_spool_size(spool);
+    return lines_end(spool, from) > from;
 }
 
 int cmd_show_lines(struct cmd_sink *sink, struct cmd_job *job, enum cmd_stream stream, bool tag)

@@ -16,7 +16,7 @@ int cmd_show_rest(struct cmd_sink *sink, struct cmd_job *job, enum cmd_stream st
 /* The lines that are whole by now. */
 int cmd_show_lines(struct cmd_sink *sink, struct cmd_job *job, enum cmd_stream stream, bool tag);
 /* Is there a whole line that was not shown? */
-bool cmd_show_has_line(const struct cmd_job *job, enum cmd_stream stream);
+bool cmd_show_has_line(struct cmd_job *job, enum cmd_stream stream);
 /* A function's result becomes the job's standard output: a string as it is, null not at all, the
  * rest as JSON - or everything as JSON.  0 or -ENOMEM. */
 int cmd_show_value(struct cmd_job *job, bool as_json);

@@ -4,7 +4,8 @@
  * stdio is not used for results: it drops its buffer at EAGAIN, which a terminal or a pipe that
  * another program made non-blocking gives, and it cannot be left when the reader has stopped
  * reading and the user wants to go.  So a pipe is waited for with poll, together with the
- * signals, and gets pieces that fit once it is writable.
+ * signals, and gets pieces that fit once it is writable.  Meanwhile what jobs write is taken: they
+ * do not wait for the reader of our output, and their time limits do not pass by that.
  */
 #include "sink.h"
 
@@ -18,6 +19,9 @@
 
 enum { SINK_BUFFER = 64 * 1024 };
 
+/* All terminals are taken to be the same one. */
+static bool in_line;
+
 int cmd_sink_open(struct cmd_sink *sink, int fd, const char *name, struct cmd_signals *signals)
 {
     char *buffer = malloc(SINK_BUFFER);
@@ -26,9 +30,10 @@ int cmd_sink_open(struct cmd_sink *sink, int fd, const char *name, struct cmd_si
     struct stat status;
     *sink = (struct cmd_sink){.fd = fd, .name = name, .signals = signals, .buffer = buffer};
     sink->terminal = isatty(fd);
+    sink->in_line = sink->terminal ? &in_line : NULL;
     bool known = fstat(fd, &status) == 0;
     sink->regular = known && S_ISREG(status.st_mode);
-    sink->pipe = known && S_ISFIFO(status.st_mode);
+    sink->pipe = known && (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
     return 0;
 }
 
@@ -38,18 +43,25 @@ static int wait_writable(struct cmd_sink *sink)
 {
     for (;;) {
         bool          hurry = sink->signals->count >= 2;
-        struct pollfd fds[2] = {
+        bool          idle = sink->meanwhile != NULL && !sink->meanwhile->busy;
+        struct pollfd fds[3] = {
             {.fd = sink->fd, .events = POLLOUT},
             {.fd = sink->signals->fd, .events = POLLIN},
+            {.fd = idle ? sink->meanwhile->fd : -1, .events = POLLIN},
         };
-        if (poll(fds, 2, hurry ? 0 : -1) < 0 && errno != EINTR)
+        int ready = poll(fds, 3, hurry ? 0 : -1);
+        if (ready < 0 && errno != EINTR)
             return -errno;
+        if (ready < 0)
+            continue;
         if (fds[0].revents != 0)
             return 0;
         if (hurry)
             return -EINTR;
         if (fds[1].revents != 0)
             cmd_signals_read(sink->signals);
+        if (fds[2].revents != 0)
+            sink->meanwhile->take(sink->meanwhile->argument);
     }
 }
 
@@ -75,6 +87,8 @@ void cmd_sink_put(struct cmd_sink *sink, const void *data, size_t size)
 {
     if (size == 0)
         return;
+    if (sink->in_line != NULL)
+        *sink->in_line = ((const char *)data)[size - 1] != '\n';
     if (sink->used + size > SINK_BUFFER)
         cmd_sink_flush(sink);
     if (size >= SINK_BUFFER) {

@@ -9,16 +9,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What is done while a sink waits for its reader: `take` is called when `fd` is readable, and writes to no
+ * sink. */
+struct cmd_meanwhile {
+    int  fd;
+    bool busy; /* not now */
+    void (*take)(void *argument);
+    void *argument;
+};
+
 struct cmd_sink {
-    int                 fd;
-    const char         *name;    /* for messages: "standard output" */
-    int                 error;   /* latch: negative errno of the write that failed first */
-    bool                regular; /* a file: never waited for */
-    bool                pipe;    /* its reader may go */
-    bool                terminal;
-    struct cmd_signals *signals; /* a wait for the reader ends at the second signal */
-    size_t              used;
-    char               *buffer;
+    int         fd;
+    const char *name;    /* for messages: "standard output" */
+    int         error;   /* latch: negative errno of the write that failed first */
+    bool        regular; /* a file: never waited for */
+    bool        pipe;    /* its reader may go */
+    bool        terminal;
+    bool       *in_line; /* a terminal: a line was begun there, by whichever sink writes to it */
+    struct cmd_signals   *signals;   /* a wait for the reader ends at the second signal */
+    struct cmd_meanwhile *meanwhile; /* or NULL */
+    size_t                used;
+    char                 *buffer;
 };
 
 /* 0 or -errno. */

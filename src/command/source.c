@@ -7,7 +7,8 @@
  * record, at most MAX_RECORD.
  *
  * A descriptor is left as it is, blocking or not: it may be shared with whoever started the
- * command.  One read after poll said "readable" does not block.
+ * command.  Another reader may take what poll has seen, so a pipe on standard input is opened once more,
+ * for reads that do not block.
  */
 #include "source.h"
 
@@ -38,7 +39,13 @@ int cmd_source_file(struct cmd_source *source, const char *file)
     if (fd < 0)
         return -errno;
     struct stat status;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+    bool        known = fstat(fd, &status) == 0;
+    if (standard && known && S_ISFIFO(status.st_mode)) {
+        fd = open("/proc/self/fd/0", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        source->owned = fd >= 0;
+        source->fd = fd >= 0 ? fd : STDIN_FILENO;
+    }
+    if (known && S_ISREG(status.st_mode)) {
         off_t at = lseek(fd, 0, SEEK_CUR);
         source->size = at >= 0 ? status.st_size - at : -1;
     }

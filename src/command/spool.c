@@ -21,11 +21,18 @@ enum {
     PIECE = 64 * 1024
 };
 
+static const char *folder = "/tmp";
+
+/* What --env sets is for the jobs; a changed variable leaves the old value where it is. */
+void cmd_spool_init(void)
+{
+    const char *set = getenv("TMPDIR");
+    if (set != NULL && set[0] != '\0')
+        folder = set;
+}
+
 static int temporary_file(void)
 {
-    const char *folder = getenv("TMPDIR");
-    if (folder == NULL || folder[0] == '\0')
-        folder = "/tmp";
     int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0)
         return fd;

@@ -16,6 +16,8 @@ struct cmd_spool {
     uint64_t filed; /* bytes in the file */
 };
 
+/* Once, before the environment is changed: where TMPDIR is. */
+void cmd_spool_init(void);
 /* 0, -ENOMEM, or -ENOSPC: no file can be had and memory is used up.  Then nothing was added. */
 int      cmd_spool_add(struct cmd_spool *spool, const char *data, size_t size);
 uint64_t cmd_spool_size(const struct cmd_spool *spool);

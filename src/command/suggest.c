@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A hint that begins with "= " is a sentence, the others are what to type. */
 static const struct {
     const char *theirs, *hint;
 } elsewhere[] = {
@@ -16,14 +17,14 @@ static const struct {
     {"bar", "--progress"},
     {"eta", "--progress"},
     {"verbose", "--dry-run, or --joblog"},
-    {"group", "nothing: output is never interleaved"},
+    {"group", "= none is needed: output is never interleaved"},
     {"ungroup", "--line-buffer"},
     {"lb", "--line-buffer"},
     {"linebuffer", "--line-buffer"},
     {"wd", "--workdir"},
     {"max-time", "--timeout"},
     {"dryrun", "--dry-run"},
-    {"no-run-if-empty", "nothing: without input nothing is run"},
+    {"no-run-if-empty", "= none is needed: without input nothing is run"},
     {"termseq", "--soft-timeout TIME,SIGNAL"},
     {"halt-on-error", "--halt now,fail=1"},
     {"stop-on-error", "--halt now,fail=1"},
@@ -31,12 +32,30 @@ static const struct {
     {"succ-cmd-file", "--joblog FILE"},
     {"link", "':::+'"},
     {"xapply", "':::+'"},
-    {"quote", "nothing: without --shell no shell is involved"},
-    {"will-cite", "nothing"},
-    {"citation", "nothing"},
+    {"quote", "= none is needed: without --shell no shell is involved"},
+    {"will-cite", "= none is needed"},
+    {"citation", "= none is needed"},
     {"tagstring", "--tag"},
     {"memsuspend", "--memfree"},
     {"silent", "--quiet"},
+    {"pipe", "= each job has one input, and no standard input"},
+    {"sshlogin", "= jobs run on this machine"},
+    {"log", "--joblog FILE"},
+    {"sep", "--colsep SEP"},
+    {"max-args", "= each job has one input"},
+    {"I", "= none is needed: {} is always replaced"},
+    {"i", "= none is needed: {} is always replaced"},
+    {"n", "= each job has one input"},
+    {"N", "= each job has one input"},
+    {"L", "= each job has one line"},
+    {"X", "= each job has one input"},
+    {"m", "= each job has one input"},
+    {"S", "= jobs run on this machine"},
+    {"r", "= none is needed: without input nothing is run"},
+    {"t", "--dry-run, or --joblog FILE"},
+    {"v", "--dry-run, or --joblog FILE"},
+    {"u", "--line-buffer"},
+    {"q", "= none is needed: without --shell no shell is involved"},
 };
 
 enum { LONGEST = 32, NEAR = 3 };
@@ -48,7 +67,7 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 }
 
 /* Edits between two words, an exchange of neighbours being one (optimal string alignment). */
-static unsigned distance(const char *a, const char *b)
+unsigned cmd_word_distance(const char *a, const char *b)
 {
     unsigned rows[3][LONGEST + 1];
     size_t   height = strlen(a), width = strlen(b);
@@ -79,7 +98,7 @@ const char *cmd_suggest(const char *word)
             return elsewhere[i].hint;
     }
     for (size_t i = 0; i < cmd_option_count; i++) {
-        unsigned edits = distance(word, cmd_option_table[i].name);
+        unsigned edits = cmd_word_distance(word, cmd_option_table[i].name);
         if (edits < nearest && edits < strlen(word)) {
             nearest = edits;
             found = cmd_option_table[i].name;

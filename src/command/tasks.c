@@ -16,11 +16,15 @@
 #include "json_call.h"
 #include "outlets.h"
 #include "relay.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Inputs may be long: above this nothing more is queued ahead. */
+enum { MOST_QUEUED_BYTES = 16 * 1024 * 1024 };
 
 /* -------------------------------------------------------------- the jobs */
 
@@ -39,6 +43,7 @@ static void link_job(struct cmd_run *run, struct cmd_job *job)
         job->next->previous = job;
     run->jobs = job;
     run->in_flight++;
+    run->queued_bytes += job->length;
 }
 
 /* It is not among those that may be cancelled any more. */
@@ -60,6 +65,7 @@ static void unchain(struct cmd_run *run, struct cmd_job *job)
         at = &(*at)->chained;
     *at = job->chained;
     run->in_flight--;
+    run->queued_bytes -= job->length;
 }
 
 static struct cmd_job *find_job(struct cmd_run *run, uint64_t ordinal)
@@ -94,44 +100,46 @@ static void on_exception(pp_task *task, const pp_error *error, void *job)
     job_ended(job, current);
 }
 
-void cmd_tasks_init(struct cmd_run *run)
+static void take_begin(struct cmd_run *run, struct cmd_job *job,
+                       const struct cmd_relay_record *record)
 {
-    const struct cmd_options *options = run->options;
-    current = run;
-    run->ended_tail = &run->ended;
-    run->keep_words = options->joblog != NULL || options->json;
-    run->task_options = (pp_task_options)PP_TASK_OPTIONS_INIT;
-    run->task_options.callback = on_result;
-    run->task_options.exception_callback = on_exception;
-    run->task_options.timeout = options->timeout;
-    run->task_options.soft_timeout = options->soft_timeout.seconds;
-    run->task_options.max_retries = options->retries;
-    run->task_options.retry_delay = options->retry_delay;
-}
-
-static void take_record(const struct cmd_relay_record *record, void *argument)
-{
-    struct cmd_run        *run = argument;
-    struct cmd_job        *job = find_job(run, record->head.ordinal);
     struct cmd_relay_begin begin;
-    cmd_outlets_heard(record);
-    if (job == NULL || record->head.attempt < job->attempt)
-        return;
-    if (record->head.attempt > job->attempt)
-        cmd_report_attempt(&run->report, job, record->head.attempt);
-    if (record->head.kind != CMD_RELAY_BEGIN) {
-        if (!cmd_report_wrote(&run->report, job,
-                              record->head.kind == CMD_RELAY_OUT ? CMD_OUT : CMD_ERR, record->data,
-                              record->head.length))
-            (void)pp_task_cancel(job->task); /* -EALREADY: it has ended */
-        return;
-    }
     if (record->head.length != sizeof begin)
         return;
     memcpy(&begin, record->data, sizeof begin);
     job->pid = begin.pid;
     job->slot = begin.slot;
     cmd_report_began(&run->report, job);
+    if (run->ending && record->head.attempt > 1) { /* the one before ran out of time, or was lost */
+        job->gave_up = true;
+        (void)pp_task_cancel(job->task);
+    }
+}
+
+static void take_record(const struct cmd_relay_record *record, void *argument)
+{
+    struct cmd_run *run = argument;
+    struct cmd_job *job = find_job(run, record->head.ordinal);
+    cmd_outlets_heard(record);
+    if (job == NULL || record->head.attempt < job->attempt)
+        return;
+    if (record->head.attempt > job->attempt)
+        cmd_report_attempt(&run->report, job, record->head.attempt);
+    switch (record->head.kind) {
+    case CMD_RELAY_BEGIN:
+        take_begin(run, job, record);
+        break;
+    case CMD_RELAY_FAILED:
+        if (record->head.length == sizeof job->status)
+            memcpy(&job->status, record->data, sizeof job->status);
+        break;
+    default:
+        if (!cmd_report_wrote(&run->report, job,
+                              record->head.kind == CMD_RELAY_OUT ? CMD_OUT : CMD_ERR, record->data,
+                              record->head.length))
+            (void)pp_task_cancel(job->task); /* -EALREADY: it has ended */
+        break;
+    }
 }
 
 /* The command line of a job, now that its worker is known. */
@@ -142,23 +150,88 @@ static void name_command(struct cmd_run *run, struct cmd_job *job)
             cmd_line_of_words(&job->words, run->options->shell, job->slot > 0 ? job->slot : 1);
 }
 
+/* A sink waits for its reader: jobs need not.  What is wrong with the relay is said when it is read the next
+ * time. */
+static void take_meanwhile(void *argument)
+{
+    struct cmd_run *run = argument;
+    run->report.meanwhile = true;
+    (void)cmd_relay_read(take_record, run);
+    run->report.meanwhile = false;
+    run->behind = true;
+}
+
+static void catch_up(struct cmd_run *run)
+{
+    struct cmd_job *const lists[] = {run->jobs, run->ended};
+    run->behind = false;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        for (struct cmd_job *job = lists[i]; job != NULL; job = job->next)
+            cmd_report_catch_up(&run->report, job);
+    }
+}
+
+/* What shows it must not be read into meanwhile. */
+int cmd_tasks_take(struct cmd_run *run)
+{
+    run->meanwhile.busy = true;
+    int error = cmd_relay_read(take_record, run);
+    if (run->behind)
+        catch_up(run);
+    for (struct cmd_job *job = run->ended; job != NULL; job = job->next) {
+        if (pp_task_error(job->task) != NULL)
+            cmd_outlets_salvage(job->ordinal, take_record, run);
+    }
+    run->meanwhile.busy = false;
+    return error;
+}
+
+/* With keep-order and line-buffer, another job may be the oldest now. */
+static void show_oldest(struct cmd_run *run)
+{
+    struct cmd_job *oldest = run->report.window > 0 && run->options->line_buffer
+                                 ? find_job(run, run->report.next)
+                                 : NULL;
+    run->meanwhile.busy = true;
+    if (oldest != NULL)
+        cmd_report_catch_up(&run->report, oldest);
+    run->meanwhile.busy = false;
+}
+
 void cmd_tasks_collect(struct cmd_run *run)
 {
-    int error = cmd_relay_read(take_record, run);
+    int error = cmd_tasks_take(run);
     if (error < 0)
         cmd_tasks_break_off(run, "cannot read what jobs write",
                             error == -EBADMSG ? "a worker wrote garbage" : strerror(-error));
+    bool            some = run->ended != NULL;
     struct cmd_job *next;
     for (struct cmd_job *job = run->ended; job != NULL; job = next) {
         next = job->next;
-        if (pp_task_error(job->task) != NULL)
-            cmd_outlets_salvage(job->ordinal, take_record, run);
         unchain(run, job);
         name_command(run, job);
         cmd_report_take(&run->report, job);
     }
     run->ended = NULL;
     run->ended_tail = &run->ended;
+    if (some)
+        show_oldest(run);
+}
+
+void cmd_tasks_init(struct cmd_run *run)
+{
+    const struct cmd_options *options = run->options;
+    current = run;
+    run->ended_tail = &run->ended;
+    run->meanwhile = (struct cmd_meanwhile){.fd = -1, .take = take_meanwhile, .argument = run};
+    run->keep_words = options->joblog != NULL || options->json;
+    run->task_options = (pp_task_options)PP_TASK_OPTIONS_INIT;
+    run->task_options.callback = on_result;
+    run->task_options.exception_callback = on_exception;
+    run->task_options.timeout = options->timeout;
+    run->task_options.soft_timeout = options->soft_timeout.seconds;
+    run->task_options.max_retries = options->retries;
+    run->task_options.retry_delay = options->retry_delay;
 }
 
 /* ------------------------------------------------------------- making tasks */
@@ -274,6 +347,36 @@ static int start_job(struct cmd_run *run)
     return fatal;
 }
 
+static int name_words(struct cmd_run *run, struct cmd_words *words)
+{
+    return run->options->plugin != NULL
+               ? cmd_line_of_call(words, run->options, run->plugin_name, &run->input)
+               : cmd_template_expand(&run->command, &run->input, words);
+}
+
+/* Jobs are told by their numbers.  Say so, once, when a number means another command than in the log: inputs
+ * were added in front, or it is the wrong log. */
+static void pass_over(struct cmd_run *run)
+{
+    const struct cmd_options *options = run->options;
+    run->done.passed_over++;
+    if (run->done.passed_over > CMD_DONE_SAMPLES || run->told_of_change || options->quiet ||
+        run->command.has_slot || run->input.error < 0 || name_words(run, &run->words) < 0)
+        return;
+    char *line = cmd_line_of_words(&run->words, options->shell, 1);
+    char  shown[160];
+    if (line != NULL && cmd_done_differs(&run->done, run->input.seq, line)) {
+        run->told_of_change = true;
+        cmd_quote(shown, sizeof shown, line, strlen(line));
+        cmd_report_error(
+            &run->report,
+            "run: --joblog %s: job %llu is another command there than %s now; jobs are told "
+            "by their numbers, and those that it has are passed over",
+            options->joblog, (unsigned long long)run->input.seq, shown);
+    }
+    free(line);
+}
+
 /* As cmd_inputs_next, into run->input, passing over what is done. */
 static int next_input(struct cmd_run *run)
 {
@@ -282,7 +385,7 @@ static int next_input(struct cmd_run *run)
         if (got <= 0)
             return got;
         if (cmd_done_has(&run->done, run->input.seq))
-            run->done.passed_over++;
+            pass_over(run);
         else
             run->pending = true;
     }
@@ -301,7 +404,8 @@ static void no_input(struct cmd_run *run, int got)
     run->exhausted = got == 0;
     if (got == 0)
         return;
-    snprintf(what, sizeof what, "cannot read %s", cmd_inputs_failed(&run->inputs));
+    snprintf(what, sizeof what, "cannot read %s behind input %llu", cmd_inputs_failed(&run->inputs),
+             (unsigned long long)run->inputs.seq);
     cmd_tasks_break_off(run, what, cmd_inputs_error(got));
 }
 
@@ -314,10 +418,18 @@ static void tell_of_wait(struct cmd_run *run)
     cmd_report_error(&run->report, "run: waiting for less load or more memory (--load, --memfree)");
 }
 
+/* There was nothing to wait for, so the loop has not looked at what may end the run. */
+static void heed_failed_start(struct cmd_run *run)
+{
+    cmd_signals_read(&run->signals);
+    cmd_tasks_heed_signals(run);
+    cmd_tasks_heed_halt(run);
+}
+
 void cmd_tasks_start(struct cmd_run *run)
 {
     run->hungry = false;
-    while (!run->no_more && run->in_flight < run->limit &&
+    while (!run->no_more && run->in_flight < run->limit && run->queued_bytes < MOST_QUEUED_BYTES &&
            cmd_report_has_room(&run->report, run->started)) {
         int got = next_input(run);
         if (got <= 0) {
@@ -329,9 +441,12 @@ void cmd_tasks_start(struct cmd_run *run)
             return;
         }
         run->pending = false;
-        int error = start_job(run);
+        uint64_t in_flight = run->in_flight;
+        int      error = start_job(run);
         if (error < 0)
             cmd_tasks_break_off(run, "cannot start a task", strerror(-error));
+        else if (run->in_flight == in_flight)
+            heed_failed_start(run);
     }
 }
 
@@ -362,7 +477,9 @@ void cmd_tasks_print(struct cmd_run *run)
     while (!run->no_more && run->out.error == 0) {
         int got = next_input(run);
         if (got == -EAGAIN) {
-            int error = cmd_inputs_read(&run->inputs);
+            int error = cmd_inputs_await(&run->inputs);
+            if (error == 0)
+                error = cmd_inputs_read(&run->inputs);
             if (error < 0)
                 no_input(run, error);
             continue;

@@ -30,7 +30,10 @@ struct cmd_run {
     struct cmd_sink           out, err;
     struct cmd_progress       progress;
     struct cmd_report         report;
-    struct cmd_job           *jobs;                 /* those that have not ended */
+    struct cmd_meanwhile      meanwhile;
+    bool                      behind;       /* something was taken meanwhile that was to be shown */
+    uint64_t                  queued_bytes; /* of the inputs of jobs that have not ended */
+    struct cmd_job           *jobs;         /* those that have not ended */
     struct cmd_job           *ended, **ended_tail;  /* those whose output may not be all here */
     struct cmd_job           *table[CMD_JOB_TABLE]; /* all of them, by ordinal */
     uint64_t                  in_flight;            /* their number */
@@ -38,20 +41,24 @@ struct cmd_run {
     uint64_t                  limit;
     bool                      pending, keep_words;
     bool                      told_of_wait;
-    bool                      hungry;    /* an input could be used and there is none */
-    bool                      no_more;   /* nothing is started any more */
-    bool                      exhausted; /* ... because there is no more input */
-    bool                      halted;    /* ... because of --halt */
-    unsigned                  heeded;    /* signals that have been acted upon */
-    bool                      trouble;   /* the run could not be done: exit status 3 */
-    double                    begun;
+    bool                      told_of_change; /* the log is of other commands */
+    bool                      hungry;         /* an input could be used and there is none */
+    bool                      no_more;        /* nothing is started any more */
+    bool     ending;    /* nothing is started or tried again, whatever inputs there are */
+    bool     exhausted; /* ... because there is no more input */
+    bool     halted;    /* ... because of --halt */
+    unsigned heeded;    /* signals that have been acted upon */
+    bool     trouble;   /* the run could not be done: exit status 3 */
+    double   begun;
 };
 
 /* Say how tasks are made: run->options and run->callable are set. */
 void cmd_tasks_init(struct cmd_run *run);
 /* Make and queue tasks as long as there are inputs and places. */
 void cmd_tasks_start(struct cmd_run *run);
-/* Take what workers sent, and report the jobs that have ended. */
+/* Take what workers sent: 0 or -errno. */
+int cmd_tasks_take(struct cmd_run *run);
+/* The same, and report the jobs that have ended. */
 void cmd_tasks_collect(struct cmd_run *run);
 /* The run cannot go on: say why, once, and start nothing more. */
 void cmd_tasks_break_off(struct cmd_run *run, const char *what, const char *why);

@@ -42,7 +42,10 @@ static int parse_word(struct cmd_template *command, const char *text)
         struct cmd_piece mark;
         size_t           length = cmd_mark_parse(&mark, text, command->inputs);
         if (length == 0) {
-            text++;
+            command->misspelt = text;
+            command->meant = cmd_mark_meant(text++, command->inputs);
+            if (command->meant != NULL)
+                return -ENOKEY;
             continue;
         }
         error = add_piece(word, (struct cmd_piece){.text = {literal, (size_t)(text - literal)}});
@@ -58,17 +61,24 @@ static int parse_word(struct cmd_template *command, const char *text)
     return add_piece(word, (struct cmd_piece){.text = {literal, strlen(literal)}});
 }
 
+static bool is_number(const struct cmd_piece *piece)
+{
+    return piece->op == CMD_OP_SEQ || piece->op == CMD_OP_SLOT;
+}
+
 /* A mark where no value can stand. */
 static bool has_impossible_mark(const struct cmd_word *line)
 {
     struct cmd_shell_place place = {0};
     for (size_t i = 0; i < line->count; i++) {
-        if (line->pieces[i].op == CMD_OP_LITERAL)
-            cmd_shell_read(&place, line->pieces[i].text);
-        else if (!cmd_shell_is_possible(&place))
-            return true;
-        else
+        const struct cmd_piece *piece = &line->pieces[i];
+        if (piece->op == CMD_OP_LITERAL)
+            cmd_shell_read(&place, piece->text);
+        else if (cmd_shell_is_possible(&place) ||
+                 (is_number(piece) && cmd_shell_takes_number(&place)))
             cmd_shell_pass_mark(&place);
+        else
+            return true;
     }
     return false;
 }
@@ -209,18 +219,34 @@ static void name_variable(char name[NAME_SIZE], size_t piece)
     snprintf(name, NAME_SIZE, "_pp%zu", piece);
 }
 
+static int put_quoted(struct expansion *x, const struct cmd_piece *piece)
+{
+    static const struct cmd_shell_place in_quotes = {.quote = '\''};
+
+    int error = cmd_words_append_string(x->out, "'");
+    if (error == 0)
+        error = each_value(x, piece, put_in_place, (void *)(uintptr_t)&in_quotes,
+                           (struct cmd_text){" ", 1});
+    return error < 0 ? error : cmd_words_append_string(x->out, "'");
+}
+
+/* Does the value stand where its mark did? */
+static bool is_in_place(const struct cmd_piece *piece, const struct cmd_shell_place *place)
+{
+    return cmd_shell_is_sure(place) || (is_number(piece) && cmd_shell_is_arithmetic(place));
+}
+
 /* "_pp3='...'; " for each mark whose place is unsure. */
 static int put_variables(struct expansion *x, const struct cmd_word *line)
 {
-    static const struct cmd_shell_place in_quotes = {.quote = '\''};
-    struct cmd_shell_place              place = {0};
-    char                                name[NAME_SIZE];
-    int                                 error = 0;
+    struct cmd_shell_place place = {0};
+    char                   name[NAME_SIZE];
+    int                    error = 0;
     for (size_t i = 0; i < line->count && error == 0; i++) {
         const struct cmd_piece *piece = &line->pieces[i];
         if (piece->op == CMD_OP_LITERAL)
             cmd_shell_read(&place, piece->text);
-        bool sure = piece->op == CMD_OP_LITERAL || cmd_shell_is_sure(&place);
+        bool sure = piece->op == CMD_OP_LITERAL || is_in_place(piece, &place);
         if (piece->op != CMD_OP_LITERAL)
             cmd_shell_pass_mark(&place);
         if (sure)
@@ -228,22 +254,35 @@ static int put_variables(struct expansion *x, const struct cmd_word *line)
         name_variable(name, i);
         error = cmd_words_append_string(x->out, name);
         if (error == 0)
-            error = cmd_words_append_string(x->out, "='");
+            error = cmd_words_append_string(x->out, "=");
         if (error == 0)
-            error = each_value(x, piece, put_in_place, (void *)(uintptr_t)&in_quotes,
-                               (struct cmd_text){" ", 1});
+            error = put_quoted(x, piece);
         if (error == 0)
-            error = cmd_words_append_string(x->out, "'; ");
+            error = cmd_words_append_string(x->out, "; ");
     }
     return error;
+}
+
+/* Digits in front of a redirection would be the number of a descriptor. */
+static bool is_before_redirection(const struct cmd_word *line, size_t i)
+{
+    const struct cmd_piece *next = &line->pieces[i + 1];
+    return i + 1 < line->count && next->op == CMD_OP_LITERAL && next->text.length > 0 &&
+           (next->text.data[0] == '<' || next->text.data[0] == '>');
 }
 
 static int put_mark(struct expansion *x, const struct cmd_word *line, size_t i,
                     struct cmd_shell_place *place)
 {
-    if (cmd_shell_is_sure(place))
-        return each_value(x, &line->pieces[i], put_in_place, place, (struct cmd_text){" ", 1});
-    char name[NAME_SIZE];
+    const struct cmd_piece *piece = &line->pieces[i];
+    char                    name[NAME_SIZE];
+    int                     error = cmd_shell_end_name(x->out, place);
+    if (error < 0)
+        return error;
+    if (is_in_place(piece, place) && place->quote == '\0' && is_before_redirection(line, i))
+        return put_quoted(x, piece);
+    if (is_in_place(piece, place))
+        return each_value(x, piece, put_in_place, place, (struct cmd_text){" ", 1});
     name_variable(name, i);
     return cmd_shell_reference(x->out, place, name);
 }

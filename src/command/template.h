@@ -18,14 +18,15 @@ struct cmd_template {
     const struct cmd_inputs *inputs;
     struct cmd_word         *words;
     size_t                   count;
-    char                    *line;       /* --shell: the words with blanks between */
-    bool                     shell, raw; /* raw: the input is the line */
-    bool                     has_mark;   /* otherwise the input is appended */
-    bool                     has_slot;   /* some mark is {%} */
+    char                    *line;             /* --shell: the words with blanks between */
+    bool                     shell, raw;       /* raw: the input is the line */
+    bool                     has_mark;         /* otherwise the input is appended */
+    bool                     has_slot;         /* some mark is {%} */
+    const char              *misspelt, *meant; /* -ENOKEY */
 };
 
 /* `words` stand as long as the template.  0, -ENOMEM, or -EINVAL: a mark in a shell line behind a
- * backslash or a here-document's <<. */
+ * backslash or a here-document's <<, or in arithmetic; -ENOKEY: something is nearly the name of a column. */
 int cmd_template_init(struct cmd_template *command, char *const *words, size_t count, bool shell,
                       const struct cmd_inputs *inputs);
 /* The words for one input.  0, -ENOMEM, -EILSEQ: a NUL byte; -ENOENT: a column is missing. */

@@ -55,10 +55,11 @@ static int prepare_worker(void *argument, void **state)
     return options->nice.set ? be_nice(&options->nice) : 0;
 }
 
-/* Enough now, those for the outlets included? */
-static bool raise_limit(unsigned workers)
+/* Output that waits, each of it in two files: `waiting` results.  Enough now, but for those? */
+static bool raise_limit(unsigned workers, rlim_t waiting)
 {
-    rlim_t        needed = descriptors_for(workers) + (rlim_t)workers * DESCRIPTORS_PER_OUTLET;
+    rlim_t        least = descriptors_for(workers) + (rlim_t)workers * DESCRIPTORS_PER_OUTLET;
+    rlim_t        needed = least + 2 * waiting;
     struct rlimit raised;
     limit_was_raised = false;
     if (getrlimit(RLIMIT_NOFILE, &callers_limit) < 0 || callers_limit.rlim_cur >= needed)
@@ -66,7 +67,7 @@ static bool raise_limit(unsigned workers)
     raised = callers_limit;
     raised.rlim_cur = needed < raised.rlim_max ? needed : raised.rlim_max;
     limit_was_raised = setrlimit(RLIMIT_NOFILE, &raised) == 0;
-    return limit_was_raised && raised.rlim_cur == needed;
+    return (limit_was_raised ? raised : callers_limit).rlim_cur >= least;
 }
 
 static void explain(unsigned workers, int error)
@@ -101,7 +102,8 @@ int cmd_workers_create(pp_pool **pool, uint64_t *limit, const struct cmd_options
     pool_options.max_queued_requests = queue;
     pool_options.worker_init = prepare_worker;
     pool_options.worker_arg = (void *)(uintptr_t)options; /* it only reads */
-    if (raise_limit(workers) && options->plugin == NULL)
+    if (raise_limit(workers, options->keep_order ? (rlim_t)queue * 16 : queue) &&
+        options->plugin == NULL)
         cmd_outlets_open(workers);
     int error = pp_pool_create(pool, &pool_options);
     if (error == 0)

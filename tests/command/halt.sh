@@ -76,4 +76,11 @@ is_status 1
 run -j 1 --halt soon,done=1 --plugin ./results.so --function give ::: a b
 is_status 0
 
+begin "a job that cannot begin counts at once"
+rm -f ran
+run -j 1 --halt now,fail=1 --colsep , sh -c 'echo ran {2} >> ran' ::: a b c,1 d e,2
+is_status 1
+sums_up '0 done, 1 failed, 0 timed out, 0 lost'
+[ ! -e ran ] || complain "it is $(cat ran)"
+
 finish

@@ -126,15 +126,17 @@ has_output '2
 columns 9 | grep -qx 'echo 2' || complain "the log is $(cat log)"
 
 begin "a file that is no job log is named with its line, and nothing is run"
-printf 'Seq\tHost\nnonsense\n' > wrong
+header='Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n'
+printf "${header}nonsense\n" > wrong
 run --joblog wrong --resume echo ::: a
 is_status 3
 says "--joblog wrong, line 2: 'nonsense' is no line of a job log"
 has_output ''
 [ "$(wc -l < wrong)" -eq 2 ] || complain "it was written to"
-printf 'Seq\t\n99999999999\th\t1\t1\t0\t0\t0\t0\tx\n' > wrong
+printf "${header}99999999999\th\t1\t1\t0\t0\t0\t0\tx\n" > wrong
 run --joblog wrong --resume echo ::: a
 is_status 3
+says 'line 2'
 
 begin "a log that cannot be written is status 3, before anything begins"
 run --joblog /nonexistent/log echo ::: a
@@ -208,5 +210,110 @@ END
 else
     echo "parallel is not installed: left out"
 fi
+
+begin "of several lines of a job the last one counts"
+rm -f log
+run --joblog log true ::: a b
+run --joblog log false ::: a b
+says "an earlier run's jobs"
+run --joblog log --resume-failed echo ::: a b
+sums_up '2 done, 0 failed, 0 timed out, 0 lost'
+says_not "an earlier run's jobs"
+run --joblog log --retry-failed
+is_status 0
+sums_up '0 done, 0 failed, 0 timed out, 0 lost'
+
+begin "what GNU parallel writes of a job that ran out of time is a failure"
+printf "$header" > log
+printf '1\t:\t1.000\t     0.001\t0\t0\t0\t0\techo a\n2\t:\t1.000\t     1.001\t0\t0\t-1\t15\techo b\n' >> log
+run --joblog log --resume-failed echo ::: a b
+has_output 'b
+'
+
+begin "it is said when the log is of other commands"
+rm -f log
+run --joblog log echo ::: a b c
+run -k --joblog log --resume echo ::: x a b c
+says 'job 1 is another command'
+says "'echo x'"
+run --joblog log --resume echo ::: x a b c d
+says_not 'is another command than'
+rm -f log
+run -j 2 --joblog log sh -c 'exit 0 # $1' - ::: "it's" 'a  b'
+run -j 2 --joblog log --resume sh -c 'exit 0 # $1' - ::: "it's" 'a  b'
+says_not 'another command'
+
+begin "a log is locked before it is read"
+rm -f log did slow
+mkfifo slow
+cat > late <<'SCRIPT'
+#!/bin/sh
+until [ -e "leave.$1" ]; do sleep 0.01; done
+echo "$2$1" >> did
+SCRIPT
+chmod +x late
+rm -f leave.*
+"$procpool" run -j 1 --quiet --joblog log ./late {} A ::: 1 2 3 &
+first=$!
+until [ -s log ]; do sleep 0.01; done
+run --quiet --joblog log --resume ./late {1} B ::: 1 2 3 :::: slow
+is_status 3
+says 'another run is writing it'
+touch leave.1 leave.2 leave.3
+wait $first
+[ "$(tr '\n' ' ' < did)" = 'A1 A2 A3 ' ] || complain "it is $(cat did)"
+
+begin "a job of a run that was killed is not run beside itself"
+rm -f log did pid leave
+cat > stubborn <<'SCRIPT'
+#!/bin/sh
+trap : TERM
+echo $$ >> pid
+until [ -e leave ]; do sleep 0.01; done
+SCRIPT
+chmod +x stubborn
+"$procpool" run --quiet --joblog log ./stubborn ::: J 2> /dev/null &
+first=$!
+until [ -s pid ]; do sleep 0.01; done
+kill -KILL $first
+wait $first 2> /dev/null
+run --joblog log --resume ./stubborn ::: J
+is_status 3
+says 'its jobs have not ended'
+[ "$(wc -l < pid)" -eq 1 ] || complain "it was begun again"
+touch leave
+until run --joblog log --resume ./stubborn ::: J && [ $status -ne 3 ]; do sleep 0.05; done
+sums_up '1 done, 0 failed, 0 timed out, 0 lost'
+
+begin "the log is not where output goes, and not a pipe of which it is the reader"
+"$procpool" run --joblog both echo ::: a > both 2> err
+status=$?
+is_status 3
+says 'standard output or standard error goes there'
+timeout -s KILL 20 sh -c '"$0" run --quiet --joblog /dev/stdout echo ::: $(seq 20000)' "$procpool" 2> err | head -n 1 > out
+grep -q '^Seq' out || complain "it is $(cat out)"
+
+begin "with --line-buffer the log has all that was written"
+rm -f log
+run --line-buffer --joblog log seq ::: 100000
+[ "$(columns 6)" -eq 588895 ] || complain "it is $(columns 6)"
+
+begin "--dry-run touches neither log nor results, needs no command, and ends at a signal"
+rm -rf log RD
+run --dry-run --joblog log --results RD no-such-command --of {} ::: a
+is_status 0
+has_output 'no-such-command --of a
+'
+[ ! -e log ] && [ ! -e RD ] || complain "there is something"
+mkfifo never
+"$procpool" run --dry-run echo < never > out 2> err &
+dry=$!
+exec 7> never
+until_true grep -q procpool "/proc/$dry/comm"
+kill -TERM $dry
+wait $dry
+status=$?
+exec 7>&-
+is_status 143
 
 finish

@@ -133,11 +133,21 @@ sums_up '1 done, 0 failed, 0 timed out, 0 lost, 1 cancelled'
 [ -e finished ] || complain "the silent one was ended, too"
 
 begin "what cannot be kept in a file fills 256 MiB of memory at most, and ends the job that wrote it"
-TMPDIR=$PWD/none timeout -s KILL 60 "$procpool" run yes ::: a > out 2> err
+TMPDIR=$PWD/none timeout -s KILL 60 "$procpool" run -k sh -c '[ $1 = a ] && exec yes; echo $1' - ::: a b > out 2> err
 status=$?
-is_status 3
-says "cannot write a temporary file: No space left on device"
-sums_up '0 done, 0 failed, 0 timed out, 0 lost, 1 cancelled'
+is_status 1
+says 'it wrote more than can be kept'
+sums_up '1 done, 1 failed, 0 timed out, 0 lost'
+tail -n 1 out | grep -qx b || complain "the other job is not there"
+run --env TMPDIR=/nonexistent sh -c 'head -c 3000000 /dev/zero; echo $TMPDIR >&2' ::: a
+is_status 0
+says /nonexistent
+
+begin "who cannot hear the summary has the status"
+"$procpool" run true ::: a b > out 2> /dev/full
+status=$?
+: > err
+is_status 0
 
 begin "standard error that cannot be written is status 3"
 "$procpool" run sh -c 'echo lost >&2' ::: a > out 2> /dev/full
@@ -150,5 +160,51 @@ head -c 3000000 big > some
 perl -MFcntl -e 'fcntl(STDOUT, F_SETFL, O_WRONLY | O_NONBLOCK) or die; exec @ARGV' \
     "$procpool" run cat ::: some 2> err | (sleep 0.3; cat) > out
 cmp -s out some || complain "bytes are missing"
+
+# Its time limit measures a job, not the reader of its output.
+for mode in -k --json; do
+    begin "jobs do not wait for a slow reader, with $mode"
+    rm -f done.*
+    "$procpool" run $mode -j 2 --timeout 5 sh -c 'head -c 3000000 big; : > done.$1' - ::: 1 2 3 4 5 6 2> err | {
+        for n in 1 2 3 4 5 6; do
+            until [ -e done.$n ]; do sleep 0.01; done
+        done
+        wc -c > out
+    }
+    sums_up '6 done, 0 failed, 0 timed out, 0 lost'
+    [ "$(cat out)" -ge 18000000 ] || complain "$(cat out) bytes"
+done
+
+begin "no limit of file sizes ends procpool"
+( ulimit -f 2000; "$procpool" run sh -c 'head -c 3000000 /dev/zero; kill -XFSZ $$' ::: 1 2 2> err | wc -c > out )
+[ "$(cat out)" -eq 6000000 ] || complain "$(cat out) bytes"
+says 'File size limit exceeded'
+
+begin "with --keep-order and --line-buffer the lines of the next job are shown when it becomes the oldest"
+rm -f leave.*
+mkfifo lines.of
+"$procpool" run -j 2 -k --line-buffer sh -c 'echo $1; until [ -e leave.$1 ]; do sleep 0.01; done' - ::: 1 2 \
+    > lines.of 2> err &
+{
+    read -r first
+    touch leave.1
+    read -r second
+    touch leave.2
+    cat > /dev/null
+    echo "$first $second" > out
+} < lines.of
+wait $!
+[ "$(cat out)" = '1 2' ] || complain "it is $(cat out)"
+
+begin "results are not written through a link or into a pipe"
+rm -rf RD victim
+mkdir -p RD/1 RD/2
+echo precious > victim
+ln -s ../../victim RD/1/out
+mkfifo RD/2/out
+timeout -s KILL 20 "$procpool" run --results RD echo ::: a b > out 2> err
+status=$?
+is_status 3
+[ "$(cat victim)" = precious ] || complain "it is $(cat victim)"
 
 finish

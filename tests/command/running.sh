@@ -142,4 +142,28 @@ run echo ::: '$(false)'
 has_output '$(false)
 '
 
+begin "what a job leaves behind and ends is no zombie while the job goes on"
+cat > parent <<'SCRIPT'
+#!/bin/sh
+n=0
+while [ $n -lt 100 ]; do
+    (true &)
+    n=$((n + 1))
+done
+zombies()
+{
+    cat /proc/[0-9]*/stat 2> /dev/null | sed 's/.*) //' | grep -c "^Z $PPID "
+}
+n=0
+while [ "$(zombies)" -gt 0 ] && [ $n -lt 100 ]; do
+    sleep 0.05
+    n=$((n + 1))
+done
+echo "$(zombies) zombies"
+SCRIPT
+chmod +x parent
+run ./parent ::: a
+has_output '0 zombies
+'
+
 finish

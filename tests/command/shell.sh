@@ -100,6 +100,7 @@ has_output ';touch owned;
 [ ! -e owned ] || complain "an input was executed: in a command within quotes"
 run --shell 'echo $(\
 (1+{}))' ::: 'a[$(touch owned)]'
+is_status 2
 [ ! -e owned ] || complain "an input was executed: in arithmetic"
 run --shell 'cat <\
 <E
@@ -125,6 +126,33 @@ begin "a dollar sign before a mark does not make it code"
 rm -f owned
 run --shell 'echo "${}" ${}' ::: '(touch owned)' HOME
 [ ! -e owned ] || complain "an input was executed"
+
+begin "an input is no part of a variable's name before it"
+run -k --shell 'dir=/base; echo $dir{} "$dir{}" ${dir}{} "$dir/{}"' ::: X 'Y Z' 1
+has_output '/baseX /baseX /baseX /base/X
+/baseY Z /baseY Z /baseY Z /base/Y Z
+/base1 /base1 /base1 /base/1
+'
+
+begin "an input before a redirection is no descriptor"
+run -k --shell 'echo {}>out.{}; cat<out.{}; echo {#}>>out.{}; tail -n 1 out.{}' ::: 2 x
+has_output '2
+1
+x
+2
+'
+
+begin "no input stands where a shell calculates: it may execute what it finds there"
+for line in 'echo $(({}+1))' 'echo $((1+({})))' 'echo "$((2*{}))"' '((x={}))' 'echo ${x:{}:1}' 'echo ${x:1{}}' \
+    'echo "${x:{}}"' 'echo ${x[{}]}' '[[ {} -eq 1 ]]' 'echo "$(echo $(( {} )))"'; do
+    run --shell "$line" ::: 'a[$(touch owned)]'
+    is_status 2
+    says 'the shell calculates'
+done
+run -j 1 -k --shell 'x={}; echo $((x+1)) $(({#}*2)) "$(({#}+1))" $(( {%} )) $((1+2)){} [{}]' ::: 41 1
+has_output '42 2 2 1 341 [41]
+2 4 3 1 31 [1]
+'
 
 begin "where no value can stand a mark is refused"
 run --shell 'echo \{}' ::: a

@@ -127,4 +127,75 @@ sh -c 'ls /proc/self/fd | cat' > own < /dev/null
 run sh -c 'ls /proc/self/fd | cat' ::: x
 cmp -s out own || complain "they are $(tr '\n' ' ' < out), not $(tr '\n' ' ' < own)"
 
+begin "after a signal nothing is tried again, and what failed has failed"
+rm -f pid.* leave log did
+start -j 1 --retries 1000 --joblog log sh -c 'echo $$ > pid.1; echo >> did; until [ -e leave ]; do sleep 0.01; done; exit 3' - ::: a
+until_true test -s pid.1
+kill -TERM $job
+until_true grep -q 'a second signal' err
+: > leave
+wait $job
+status=$?
+is_status 143
+[ "$(wc -l < did)" -eq 1 ] || complain "it was run $(wc -l < did) times"
+says "'a': exit 3"
+sums_up '0 done, 1 failed, 0 timed out, 0 lost'
+[ "$(tail -n 1 log | cut -f 7)" -eq 3 ] || complain "the log is $(cat log)"
+rm -f leave
+
+begin "nor does one that waits for its next attempt count as cancelled"
+rm -f log did
+run -j 2 --joblog log --retries 3 --retry-delay 60 --halt soon,done=1 sh -c \
+    '[ $1 = a ] && { echo >> did; exit 4; }; until [ -s did ]; do sleep 0.01; done' - ::: a b
+is_status 1
+says "'a': exit 4"
+sums_up '1 done, 1 failed, 0 timed out, 0 lost'
+[ "$(grep -c "$(printf '\t4\t0\t')" log)" -eq 1 ] || complain "the log is $(cat log)"
+
+begin "inputs that somebody else reads, too, do not keep it from heeding a signal"
+rm -f shared
+mkfifo shared
+sh -c 'exec cat > shared' < /dev/zero > /dev/null 2>&1 &
+kill -KILL $!
+wait $! 2> /dev/null
+exec 6<> shared
+readers=
+for n in 1 2 3 4; do
+    "$procpool" run --quiet -j 1 true < shared > /dev/null 2>&1 &
+    readers="$readers $!"
+done
+for n in 1 2 3 4 5 6 7 8 9 10; do seq 20 >&6; done
+for reader in $readers; do kill -TERM "$reader"; done
+for reader in $readers; do until_true is_gone "$reader"; done
+for reader in $readers; do wait "$reader"; done
+exec 6>&-
+
+is_asleep()
+{
+    for look in 1 2 3 4 5; do
+        [ "$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat")" = S ] || return 1
+    done
+}
+
+begin "inputs that do not block are waited for without looking again and again"
+exec 6<> shared
+for option in --header --dry-run; do
+    perl -MFcntl -e 'fcntl(STDIN, F_SETFL, O_RDONLY | O_NONBLOCK) or die; exec @ARGV' \
+        "$procpool" run $option echo < shared > out 2> err &
+    job=$!
+    until_true is_asleep $job
+    kill -TERM $job
+    wait $job
+done
+exec 6>&-
+
+begin "the reader of a socket that has gone ends the run, too"
+: > did
+perl -MSocket -e 'socketpair(my $a, my $b, AF_UNIX, SOCK_STREAM, 0) or die;
+    my $pid = fork;
+    if (!$pid) { close $a; open STDOUT, ">&", $b; close $b; exec @ARGV }
+    close $a; close $b; waitpid $pid, 0; exit $? >> 8' \
+    "$procpool" run -j 1 sh -c 'echo >> did; sleep 0.1' - ::: 1 2 3 4 5 6 7 8 9 10 2> err
+[ "$(wc -l < did)" -lt 10 ] || complain "all of them were run"
+
 finish

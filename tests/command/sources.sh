@@ -116,7 +116,28 @@ says "its quotes are wrong"
 printf 'ok\n"never closed\n' > table
 run -k --csv echo < table
 is_status 3
-says "cannot read standard input: quotes are not closed"
+says "cannot read standard input behind input 1: quotes are not closed"
+
+begin "a blank line is no record of CSV"
+printf 'name,size\n\nx,1\n\r\ny,2\n\n' > table
+run -k --csv --header echo {name}={size} < table
+has_output 'x=1
+y=2
+'
+run -k --csv echo {1}{2} ::: a :::: table
+has_output 'aname
+ax
+ay
+'
+
+begin "what is nearly the name of a column is a mistake"
+for word in '{nmae}' '{sizes}' '{name2.}'; do
+    run --csv --header -a table echo "$word"
+    is_status 2
+    says 'did you mean {'
+done
+run -k --csv --header -a table printf '%s{print}{a}' {name}
+has_output 'x{print}{a}y{print}{a}'
 
 begin "--header names the columns, of files and of words"
 printf 'name,size\nx,1\n"y z",2\n' > table

@@ -116,4 +116,12 @@ until_true test -s code
 close_terminal
 is_status 0
 
+begin "output without a newline at its end is not overwritten"
+open_terminal 200 "'$procpool' run -j 1 sh -c 'sleep 0.4; printf \"part.\$1\"' - ::: 1 2 3"
+until_true test -s code
+close_terminal
+is_status 0
+if tr '\r' '@' < seen | grep -q 'part\.[12]@'; then complain "the terminal got $(cat -v seen)"; fi
+tail -n 1 seen | grep -q '^3 done' || complain "the terminal got $(cat -v seen)"
+
 finish

@@ -183,4 +183,21 @@ sed -n 's/^  -\(.\), --\([a-z-]*\).*/\2 \1/p; s/^      --\([a-z-]*\).*/\1/p' out
 done > without
 [ ! -s without ] || complain "no case: $(tr '\n' ' ' < without)"
 
+begin "options of xargs and GNU parallel that there are not say why"
+refuses "unknown option '-I'; none is needed: {} is always replaced." -I{} echo ::: a
+refuses "unknown option '-n'; each job has one input." -n1 echo ::: a
+refuses "unknown option '--pipe'; each job has one input" --pipe cat ::: a
+refuses "--header takes no argument" --header : echo ::: a
+
+begin "a line for a shell that was given without --shell is told from a command that is missing"
+run 'echo a | cat' ::: a
+is_status 127
+says 'a line for a shell needs --shell'
+run 'echo {}' ::: a
+says 'a line for a shell needs --shell'
+run cd ::: a
+says 'a line for a shell needs --shell'
+run no-such-command ::: a
+says_not '--shell'
+
 finish
