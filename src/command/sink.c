@@ -60,7 +60,7 @@ static int wait_writable(struct cmd_sink *sink)
             return -EINTR;
         if (fds[1].revents != 0)
             cmd_signals_read(sink->signals);
-        if (fds[2].revents != 0)
+        if (idle && fds[2].revents != 0)
             sink->meanwhile->take(sink->meanwhile->argument);
     }
 }
