@@ -204,7 +204,8 @@ static void report_results(bool is_command, struct input *input)
     void               *data = input_rest(input, &size);
     CHECK(cmd_sink_open(&out, null_fd, "standard output", &signals) == 0);
     CHECK(cmd_sink_open(&err, null_fd, "standard error", &signals) == 0);
-    CHECK(cmd_report_open(&report, &options, (flags & 16) != 0 ? 4 : 0) == 0);
+    CHECK(cmd_report_open(&report, &options) == 0);
+    CHECK((flags & 16) == 0 || cmd_report_order(&report, 4) == 0);
     for (uint64_t i = 0; i < 3; i++) /* with keep-order: 1, 2, 0 */
         cmd_report_take(&report, ended_job((i + 1) % 3, flags, data, size));
     CHECK(report.held_bytes == 0);
