@@ -13,9 +13,8 @@
 /* Start nothing more.  A task that a worker takes in the moment between the look at its
  * state and the cancel is stopped at its very beginning, and reported as cancelled.  One that waits for
  * its next attempt has failed. */
-static void stop_starting(struct cmd_run *run)
+void cmd_tasks_stop_starting(struct cmd_run *run)
 {
-    (void)cmd_tasks_take(run); /* which attempts had begun by now; an error comes again */
     run->no_more = run->ending = true;
     if (cmd_job_settings.ends != NULL)
         atomic_store_explicit(cmd_job_settings.ends, true, memory_order_relaxed);
@@ -24,9 +23,15 @@ static void stop_starting(struct cmd_run *run)
         next = job->next;
         if (pp_task_state(job->task) != PP_QUEUED)
             continue;
-        job->gave_up = job->attempt > 0;
+        job->gave_up = pp_task_attempts(job->task) > 0;
         pp_task_cancel(job->task);
     }
+}
+
+static void stop_starting(struct cmd_run *run)
+{
+    (void)cmd_tasks_take(run); /* which attempts had begun by now; an error comes again */
+    cmd_tasks_stop_starting(run);
 }
 
 /* Stop what runs, too. */

@@ -28,6 +28,7 @@ struct cmd_job {
     uint64_t         searched[CMD_STREAMS]; /* ... behind that no line ends up to here */
     uint64_t         dropped[CMD_STREAMS];  /* ... and forgotten */
     bool             untold;                /* that it began */
+    uint64_t         taken;                 /* report.c: bytes that it wrote, in all attempts */
     bool             overflowed;            /* it wrote more than can be kept */
     bool             gave_up; /* it failed, and the run ends before it is tried again */
     size_t           held;    /* report.c: bytes that wait to be shown */

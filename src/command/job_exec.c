@@ -48,6 +48,7 @@ struct running {
     int                      fds[3];  /* standard output, standard error, pidfd; -1: at its end */
     int                      ends[2]; /* the ends of both outputs that are written to; -1: closed */
     bool                     softened;
+    bool                     last;   /* what fails is not tried again */
     struct cmd_outlet       *outlet; /* whose pipes they are; NULL: they are the job's own */
     struct cmd_relay_record *record;
 };
@@ -229,8 +230,8 @@ static int reap(pid_t pid)
 static int open_outputs(struct running *job)
 {
     int error = 0;
-    job->outlet = cmd_outlet_claim(pp_call_worker(job->call), job->ordinal,
-                                   pp_call_attempt(job->call), job->fds, job->ends);
+    job->outlet = cmd_outlet_claim(pp_call_worker(job->call), &job->record->head, job->last,
+                                   job->fds, job->ends);
     if (job->outlet != NULL) {
         job->record = cmd_outlet_record(job->outlet);
         return 0;
@@ -372,6 +373,7 @@ int cmd_job_exec(pp_call *call)
         return error;
     job.record->head =
         (struct cmd_relay_head){.ordinal = job.ordinal, .attempt = pp_call_attempt(call)};
+    job.last = pp_call_attempt(call) >= attempts;
     char  *words = cmd_words_fill(data, size, slots, slot_bytes, pp_call_worker(call) + 1, &size);
     char **vector = words != NULL ? make_vector(words, size) : NULL;
     if (vector == NULL)

@@ -129,7 +129,9 @@ int cmd_joblog_open(struct cmd_joblog *log, const char *name, bool create)
         strcpy(log->host, ":");
     if (flock(log->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
         return -EWOULDBLOCK;
-    int error = make_whole(log->fd, &log->older);
+    int         error = make_whole(log->fd, &log->older);
+    struct stat status;
+    log->regular = fstat(log->fd, &status) == 0 && S_ISREG(status.st_mode);
     if (error < 0)
         return error;
     log->stream = open_memstream(&log->line, &log->room);

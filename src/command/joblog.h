@@ -13,8 +13,9 @@
 struct cmd_joblog {
     const char *name;
     int         fd;
-    int         error; /* latch: negative errno */
-    bool        older; /* it had lines of an earlier run */
+    int         error;   /* latch: negative errno */
+    bool        regular; /* a file, not a pipe */
+    bool        older;   /* it had lines of an earlier run */
     char        host[65];
     char       *line; /* reused */
     size_t      room;

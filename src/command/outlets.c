@@ -5,11 +5,12 @@
  * ends too.  A worker opens the writing ends for each job.  It never sees the end of an output before
  * the last process that had it is gone, so the pipes that it uses again are clean.
  *
- * Who writes `owner`: the worker, from 0 to the job that it begins, and back to 0 when all that the job
- * wrote was passed on.  When the worker was killed between, this process takes what is left once the
- * job has ended, and sets it to 0.  Until then the next worker of that number waits for a moment, or
- * does without; unless its job is the same one again: what an earlier attempt wrote does not count.  So
- * there is one writer at a time, and one reader.
+ * Who writes `owner`: the worker, to the attempt that it begins, and back to 0 when all that the attempt
+ * wrote was passed on.  When the worker was killed between, this process takes what is left once the job
+ * has ended - TAKING meanwhile - and sets it to 0.  Until then the next worker of that number waits for a
+ * moment, or does without; unless the attempt was not the job's last one: what such a one wrote does
+ * not count, and it is taken over.  Each change is a compare-and-exchange, so there is one writer at a
+ * time, and one reader.
  *
  * What a worker has read and not yet sent is in the outlet, too.  Was it read, was it sent?
  *   - The number of each message is the outlet's, counted up; whether the last one came is known here.
@@ -40,12 +41,12 @@
  * itself for somebody to read its output.  After that the job goes without. */
 enum { PATIENCE_MS = 100 };
 
-enum { PIPES = 2, MARK = 8 };
+enum { PIPES = 2, MARK = 8, TAKING = 1 };
 
 /* Shared.  Release stores and acquire loads order what is beside them for the host, which looks when the
  * worker is dead; between worker and successor the host's store of 0 does it. */
 struct cmd_outlet {
-    _Alignas(64) _Atomic uint64_t owner; /* the job's ordinal + 1, or 0 */
+    _Alignas(64) _Atomic uint64_t owner; /* 0, TAKING, or as owner_of says */
     _Atomic uint32_t        salvaged;    /* counts; this process wakes who waits for the outlet */
     _Atomic uint32_t        expected;    /* bytes that are being read and sent; 0: none */
     struct cmd_relay_record record;
@@ -56,7 +57,9 @@ static struct {
     int (*fds)[PIPES];   /* the reading ends; -1: none */
     uint32_t     *heard; /* here: number of the last message of each */
     unsigned      count;
-    bool          alone; /* worker side: the others' pipes are closed */
+    bool          alone;     /* worker side: the others' pipes are closed */
+    bool          impatient; /* ... somebody else keeps one of ours open */
+    int           pipe_size;
     unsigned char mark[MARK];
 } all;
 
@@ -97,6 +100,7 @@ void cmd_outlets_open(unsigned count)
                 getrandom(all.mark, sizeof all.mark, 0) == sizeof all.mark;
     for (unsigned i = 0; good && i < count; i++)
         good = open_pipes(all.fds[i]);
+    all.pipe_size = good ? fcntl(all.fds[0][0], F_GETPIPE_SZ) : 0;
     if (!good)
         cmd_outlets_close();
 }
@@ -123,27 +127,39 @@ static void close_others(unsigned own)
     all.alone = true;
 }
 
+static uint64_t owner_of(uint64_t ordinal, bool last)
+{
+    return (ordinal + 1) << 1 | last;
+}
+
 /* Nobody can write to it - what survived its worker is ended, and may take a moment - and there is nothing
- * in it any more: it may have written on after this outlet was salvaged. */
+ * in it any more: it may have written on after this outlet was salvaged.  Somebody elsewhere may have been
+ * given the writing end, and keep it: that is waited for once. */
 static bool is_clean(int fd)
 {
     char          rest[PIPE_BUF];
     struct pollfd end = {.fd = fd};
-    if (poll(&end, 1, PATIENCE_MS) != 1)
+    if (poll(&end, 1, all.impatient ? 0 : PATIENCE_MS) != 1) {
+        all.impatient = true;
         return false;
+    }
     while (read(fd, rest, sizeof rest) > 0) {
     }
-    return true; /* no writer was left, so none can come */
+    if (fcntl(fd, F_GETPIPE_SZ) != all.pipe_size)
+        (void)fcntl(fd, F_SETPIPE_SZ, all.pipe_size); /* the last job had changed it */
+    return true;                                      /* no writer was left, so none can come */
 }
 
-/* Nobody else's, and not the one of another job whose remains are still to be taken. */
-static bool is_free(struct cmd_outlet *outlet, uint64_t ordinal)
+/* True: it is ours now. */
+static bool take_over(struct cmd_outlet *outlet, uint64_t owner)
 {
     static const struct timespec patience = {.tv_nsec = PATIENCE_MS * 1000000L};
     for (int looks = 0; looks < 2; looks++) {
         uint32_t seen = atomic_load_explicit(&outlet->salvaged, memory_order_acquire);
-        uint64_t owner = atomic_load_explicit(&outlet->owner, memory_order_acquire);
-        if (owner == 0 || owner == ordinal + 1)
+        uint64_t before = atomic_load_explicit(&outlet->owner, memory_order_acquire);
+        bool     free = before == 0 || (before != TAKING && (before & 1) == 0);
+        if (free && atomic_compare_exchange_strong_explicit(
+                        &outlet->owner, &before, owner, memory_order_acq_rel, memory_order_relaxed))
             return true;
         if (looks == 0)
             (void)syscall(SYS_futex, &outlet->salvaged, FUTEX_WAIT, seen, &patience, NULL, 0);
@@ -164,23 +180,26 @@ static int open_to_write(int fd)
     return high;
 }
 
-struct cmd_outlet *cmd_outlet_claim(unsigned worker, uint64_t ordinal, uint32_t attempt, int fds[2],
-                                    int ends[2])
+struct cmd_outlet *cmd_outlet_claim(unsigned worker, const struct cmd_relay_head *head, bool last,
+                                    int fds[2], int ends[2])
 {
     if (worker >= all.count)
         return NULL;
     struct cmd_outlet *outlet = &all.outlets[worker];
     close_others(worker);
-    if (!is_free(outlet, ordinal) || !is_clean(all.fds[worker][0]) || !is_clean(all.fds[worker][1]))
+    if (!take_over(outlet, owner_of(head->ordinal, last)))
         return NULL;
     cmd_outlet_sent(outlet);
-    outlet->record.head.ordinal = ordinal;
-    outlet->record.head.attempt = attempt;
+    outlet->record.head.ordinal = head->ordinal;
+    outlet->record.head.attempt = head->attempt;
     outlet->record.head.slot = worker + 1;
-    atomic_store_explicit(&outlet->owner, ordinal + 1, memory_order_release);
-    for (int i = 0; i < PIPES; i++)
-        ends[i] = open_to_write(all.fds[worker][i]);
+    ends[0] = ends[1] = -1;
+    if (is_clean(all.fds[worker][0]) && is_clean(all.fds[worker][1])) {
+        for (int i = 0; i < PIPES; i++)
+            ends[i] = open_to_write(all.fds[worker][i]);
+    }
     if (ends[0] >= 0 && ends[1] >= 0) {
+        all.impatient = false;
         memcpy(fds, all.fds[worker], sizeof all.fds[worker]);
         return outlet;
     }
@@ -264,7 +283,10 @@ void cmd_outlets_salvage(uint64_t ordinal, cmd_relay_take_fn *take, void *argume
 {
     for (unsigned at = 0; at < all.count; at++) {
         struct cmd_outlet *outlet = &all.outlets[at];
-        if (atomic_load_explicit(&outlet->owner, memory_order_acquire) != ordinal + 1)
+        uint64_t           owner = atomic_load_explicit(&outlet->owner, memory_order_acquire);
+        if (owner >> 1 != ordinal + 1 ||
+            !atomic_compare_exchange_strong_explicit(&outlet->owner, &owner, TAKING,
+                                                     memory_order_acq_rel, memory_order_relaxed))
             continue;
         take_unsent(at, take, argument);
         for (int i = 0; i < PIPES; i++)

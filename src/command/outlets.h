@@ -16,10 +16,10 @@ struct cmd_outlet;
 void cmd_outlets_open(unsigned count);
 void cmd_outlets_close(void);
 
-/* Worker side: both pipes for one attempt of a job, `fds` to read from (they stay the outlet's) and
- * `ends` to write to (the caller closes them); or NULL. */
-struct cmd_outlet *cmd_outlet_claim(unsigned worker, uint64_t ordinal, uint32_t attempt, int fds[2],
-                                    int ends[2]);
+/* Worker side: both pipes for an attempt of a job, `last` if it is not tried again: `fds` to read from
+ * (they stay the outlet's) and `ends` to write to (the caller closes them); or NULL. */
+struct cmd_outlet *cmd_outlet_claim(unsigned worker, const struct cmd_relay_head *head, bool last,
+                                    int fds[2], int ends[2]);
 /* The attempt's outputs are at their ends and were passed on. */
 void cmd_outlet_release(struct cmd_outlet *outlet);
 /* Where what is read is put, to be sent from. */

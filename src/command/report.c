@@ -46,6 +46,8 @@ static const char *log_trouble(int error)
         return "another run is writing it, or its jobs have not ended yet";
     case -EBADMSG:
         return "this is no job log, and is left as it is";
+    case -ESPIPE:
+        return "this is no file that an earlier run's jobs could be read from";
     case -EEXIST:
         return "standard output or standard error goes there";
     default:
@@ -59,6 +61,8 @@ static int open_log(struct cmd_report *report)
     const char               *name = options->joblog;
     bool                      resumes = options->resume || options->resume_failed;
     int                       error = cmd_joblog_open(&report->log, name, !options->retry_failed);
+    if (error == 0 && !report->log.regular && (resumes || options->retry_failed))
+        error = -ESPIPE;
     if (error == -ENOENT && options->retry_failed)
         cmd_error("run: cannot read --joblog %s: %s", name, strerror(-error));
     else if (error < 0)
@@ -191,6 +195,8 @@ bool cmd_report_wrote(struct cmd_report *report, struct cmd_job *job, enum cmd_s
     if (stream == CMD_OUT && report->out->error < 0 && report->results < 0)
         return report->out->error != -EPIPE; /* it can be shown to nobody */
     int error = cmd_spool_add(&job->spools[stream], data, size);
+    report->spooled += error == 0 ? size : 0;
+    job->taken += error == 0 ? size : 0;
     job->overflowed |= error == -ENOSPC;
     if (error != -ENOSPC)
         latch(report, error, "output in memory");
@@ -244,6 +250,7 @@ static void settle(struct cmd_report *report, struct cmd_job *job)
     if (job->end != CMD_DONE && job->end != CMD_CANCELLED)
         cmd_summary_note(&report->summary, job, reason, backtrace_of(report, job));
     keep(report, job, reason);
+    report->spooled -= job->taken;
     cmd_job_free(job);
 }
 

@@ -30,6 +30,7 @@ struct cmd_report {
     uint64_t                  window; /* 0: output as the jobs end */
     uint64_t                  next;   /* keep-order: the ordinal that is written next */
     size_t                    held_bytes;
+    uint64_t                  spooled; /* bytes that jobs wrote and that are not settled */
 };
 
 /* The job log and the folder of results, before anything else is: 0, or -errno after a message. */

@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,9 +147,10 @@ static int prepare_template(struct cmd_run *run)
     int error = cmd_template_init(&run->command, options->command, options->command_count,
                                   options->shell, &run->inputs);
     if (error == -EINVAL)
-        cmd_error("run: --shell: no mark like {} may stand where the shell calculates, as in "
-                  "$((...)), or behind a backslash, '$' or '<<'; a variable can carry the input: "
-                  "x={}; ... $x");
+        cmd_error(
+            "run: --shell: no mark like {} may stand where the shell calculates, as in $((...)), "
+            "behind a backslash, '$' or '<<', or where quotes cannot be followed; a variable can "
+            "carry the input: x={}; ... (but calculate with it once it is known to be a number)");
     else if (error == -ENOKEY)
         cmd_error("run: no column is called %.*s; did you mean {%s}?",
                   (int)(strcspn(run->command.misspelt, "}") + 1), run->command.misspelt,
@@ -178,17 +180,22 @@ static int prepare_callable(struct cmd_run *run)
     return run->plugin_name != NULL ? 0 : CMD_EXIT_USAGE;
 }
 
-static int check_command(struct cmd_run *run)
+static int say_not_found(const struct cmd_options *options, int error)
 {
-    int error = run->options->plugin == NULL ? cmd_template_check(&run->command) : 0;
-    if (error == 0)
-        return 0;
-    const char *name = run->options->shell ? "/bin/sh" : run->options->command[0];
+    const char *name = options->shell ? "/bin/sh" : options->command[0];
     const char *hint =
         cmd_program_is_for_shell(name) ? "; a line for a shell needs --shell, in front of it" : "";
     cmd_error("run: '%s': %s%s", name, error == -ENOENT ? "command not found" : strerror(-error),
               hint);
     return error == -ENOENT ? CMD_EXIT_NOT_FOUND : CMD_EXIT_NOT_EXECUTABLE;
+}
+
+static int check_command(struct cmd_run *run)
+{
+    int error = run->options->plugin == NULL ? cmd_template_check(&run->command) : 0;
+    if (error == 0)
+        return 0;
+    return say_not_found(run->options, error);
 }
 
 static int make_pool(struct cmd_run *run)
@@ -276,8 +283,21 @@ static int open_streams(struct cmd_run *run)
                : 0;
 }
 
+/* A name that nothing is put into is looked for before anything is opened. */
+static int check_name(const struct cmd_options *options)
+{
+    char path[PATH_MAX];
+    bool known = options->plugin == NULL && !options->shell && !options->dry_run &&
+                 options->workdir == NULL && strchr(options->command[0], '{') == NULL;
+    int error = known ? cmd_program_find(path, sizeof path, options->command[0]) : 0;
+    return error < 0 ? say_not_found(options, error) : 0;
+}
+
 static int open_report(struct cmd_run *run)
 {
+    int status = check_name(run->options);
+    if (status != 0)
+        return status;
     return cmd_report_open(&run->report, run->options) < 0 ? CMD_EXIT_TROUBLE : 0;
 }
 

@@ -122,10 +122,25 @@ static bool is_name(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-/* $name, and ${...}. */
+/* ${...}: what stands behind a name, or behind one of the parameters that are signs. */
+static void read_in_braces(struct cmd_shell_place *place, char c, char previous)
+{
+    bool sign = strchr("@*!#?-$", c) != NULL && strchr("{!#", previous) != NULL;
+    if (previous == ':') {
+        place->of_name = false;
+        place->offset |= strchr("-=?+", c) == NULL;
+    } else if (!is_name(c) && !sign) {
+        place->of_name = c == ':';
+        place->offset |= c == '[';
+    }
+}
+
+/* $name, and ${...}.  $$ is whole. */
 static void read_parameter(struct cmd_shell_place *place, char c, char previous)
 {
     place->parameter = is_name(c) && (place->parameter || previous == '$');
+    if (previous == '$' && c == '$')
+        place->previous = 'x';
     if (previous == '$' && c == '{') {
         place->braces++;
         place->of_name = true;
@@ -133,12 +148,8 @@ static void read_parameter(struct cmd_shell_place *place, char c, char previous)
         place->braces--;
         place->offset &= place->braces > 0;
         place->of_name = false;
-    } else if (place->of_name && !is_name(c)) {
-        place->of_name = c == ':' && previous != ':';
-        place->offset |= c == '[' || (previous == ':' && strchr("-=?+", c) == NULL);
-    } else if (place->of_name && previous == ':') {
-        place->of_name = false;
-        place->offset = true;
+    } else if (place->of_name) {
+        read_in_braces(place, c, previous);
     }
 }
 
@@ -166,8 +177,8 @@ static bool opens_unknown(char previous, char c)
 }
 
 /* Where a shell takes words for numbers, it may execute what it finds in them: ((...)), $((...)),
- * ${name:...}, ${name[...]}, [[...]].  Two parentheses may begin commands as well; nobody can tell that by
- * the beginning, and with a blank between they do not meet. */
+ * ${name:...}, ${name[...]}, [[...]], $[...].  Two parentheses may begin commands as well; nobody can tell
+ * that by the beginning, and with a blank between they do not meet. */
 static void read_arithmetic(struct cmd_shell_place *place, char c, char previous)
 {
     if (place->arithmetic == 0 && previous == '(' && c == '(')
@@ -176,43 +187,83 @@ static void read_arithmetic(struct cmd_shell_place *place, char c, char previous
         place->arithmetic++;
     else if (place->arithmetic > 0 && c == ')')
         place->arithmetic--;
-    if (previous == '[' && c == '[')
+    place->lost |= previous == '$' && c == '[';
+}
+
+/* The words [[ and ]]. */
+static void read_condition(struct cmd_shell_place *place, char c)
+{
+    bool ends = strchr(" \t\n;&|)", c) != NULL;
+    if (ends && place->brackets == 2)
         place->condition = true;
-    else if (previous == ']' && c == ']')
+    if (ends && place->brackets == -2)
         place->condition = false;
+    if (ends)
+        place->brackets = place->word = 0;
+    else if (c == '[' && place->brackets == place->word && place->word < 2)
+        place->brackets++;
+    else if (c == ']' && place->brackets == -place->word && place->word < 2)
+        place->brackets--;
+    else
+        place->brackets = 0;
+    if (!ends && place->word < 3)
+        place->word++;
+}
+
+static void open_quote(struct cmd_shell_place *place, char c, char previous)
+{
+    place->quote = c;
+    place->escapes = c == '\'' && previous == '$';
+}
+
+/* Within "$(...)", where the parenthesis behind a pattern would seem to be its end. */
+static void read_case(struct cmd_shell_place *place, char c)
+{
+    static const char word[] = "case";
+    if (place->depth == 0)
+        return;
+    if (place->matched < sizeof word - 1)
+        place->matched = c == word[place->matched] ? place->matched + 1 : c == word[0];
+    else
+        place->matched = 0;
+    place->lost |= place->matched == sizeof word - 1;
 }
 
 static void read_bare(struct cmd_shell_place *place, char c)
 {
     static const char breaks[] = " \t\n;&|)>";
     char              previous = place->previous;
-    read_arithmetic(place, c, previous);
-    read_parameter(place, c, previous);
     place->previous = strchr(breaks, c) != NULL ? '\0' : c;
+    read_arithmetic(place, c, previous);
+    read_condition(place, c);
+    read_parameter(place, c, previous);
+    read_case(place, c);
     place->unsure |= opens_unknown(previous, c);
-    if (previous == '<' && c == '<')
+    if (previous == '<' && c == '<' && place->arithmetic == 0)
         place->document = true;
-    else if (c == '#' && (previous == '\0' || strchr("(<", previous) != NULL))
+    else if (c == '#' && place->braces == 0 && (previous == '\0' || strchr("(<", previous) != NULL))
         place->comment = true;
     else if (c == '\'' || c == '"')
-        place->quote = c;
+        open_quote(place, c, previous);
     else if (c == '\\')
         escape_next(place, previous);
     else if (c == '`')
         read_backquote(place);
-    else if (c == '(' || c == ')')
+    else if ((c == '(' || c == ')') && place->braces == 0)
         read_paren(place, c);
 }
 
 static void read_one(struct cmd_shell_place *place, char c)
 {
     if (place->escaped) {
+        place->lost |= is_in(place, '`') && c != '\n'; /* backquotes take one level of them away */
         place->escaped = false;
         place->previous = c == '\n' ? place->before : 'x';
     } else if (place->comment) {
         place->comment = c != '\n';
         place->previous = '\0';
     } else if (place->quote == '\'') {
+        place->lost |= place->escapes && c == '\\'; /* some shells have them in $'...', some not */
         place->quote = c == '\'' ? '\0' : place->quote;
         place->previous = 'x';
     } else if (place->quote == '"') {
@@ -232,18 +283,22 @@ void cmd_shell_pass_mark(struct cmd_shell_place *place)
 {
     place->previous = 'x';
     place->parameter = false;
+    place->brackets = 0;
+    place->word = 3;
 }
 
 bool cmd_shell_takes_number(const struct cmd_shell_place *place)
 {
     bool behind_dollar = place->previous == '$' && place->quote != '\'' && !place->comment;
-    return !place->escaped && !place->document && !behind_dollar;
+    bool in_number = place->parameter && place->arithmetic > 0;
+    return !place->escaped && !place->document && !behind_dollar && !in_number && !place->lost;
 }
 
 bool cmd_shell_is_arithmetic(const struct cmd_shell_place *place)
 {
     bool behind_colon = place->of_name && place->previous == ':';
-    return place->arithmetic > 0 || place->condition || place->offset || behind_colon;
+    return place->arithmetic > 0 || place->condition || place->offset || behind_colon ||
+           place->lost;
 }
 
 bool cmd_shell_is_possible(const struct cmd_shell_place *place)

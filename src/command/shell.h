@@ -19,13 +19,17 @@ struct cmd_shell_place {
     bool     comment;
     bool     unsure;   /* something was read whose quoting is followed roughly only */
     bool     document; /* a here-document has begun */
-    bool     dollar;   /* behind $( */
     char     previous; /* 0 at the beginning of a word */
     char     before; /* what it was before the backslash: with a newline behind that, both vanish */
     bool     parameter;  /* in $name */
     bool     of_name;    /* in ${name, or behind ${name: */
     bool     offset;     /* in ${...}, where a number is wanted */
+    bool     lost;       /* where we are is not known any more */
+    bool     escapes;    /* in $'...' */
     bool     condition;  /* in [[...]] */
+    int      brackets;   /* that the word consists of: of [[ 1 and 2, of ]] -1 and -2 */
+    int      word;       /* characters of the word, up to 3 */
+    unsigned matched;    /* letters of "case" */
     unsigned braces;     /* of ${...}: how many are open */
     unsigned arithmetic; /* in ((...)): the parentheses that are open */
     /* of the commands within quotes or backquotes that we are in: */

@@ -22,6 +22,20 @@ enum { SINK_BUFFER = 64 * 1024 };
 /* All terminals are taken to be the same one. */
 static bool in_line;
 
+/* Does it leave a line begun?  What sets colours moves nothing. */
+static bool begins_line(const char *data, size_t size)
+{
+    while (size > 0 && data[size - 1] == 'm') {
+        size_t at = size - 1;
+        while (at > 0 && strchr("0123456789;", data[at - 1]) != NULL && data[at - 1] != '\0')
+            at--;
+        if (at < 2 || data[at - 1] != '[' || data[at - 2] != '\033')
+            return true;
+        size = at - 2;
+    }
+    return size > 0 && data[size - 1] != '\n';
+}
+
 int cmd_sink_open(struct cmd_sink *sink, int fd, const char *name, struct cmd_signals *signals)
 {
     char *buffer = malloc(SINK_BUFFER);
@@ -60,6 +74,8 @@ static int wait_writable(struct cmd_sink *sink)
             return -EINTR;
         if (fds[1].revents != 0)
             cmd_signals_read(sink->signals);
+        if (sink->signals->count > 0 && sink->meanwhile != NULL)
+            sink->meanwhile->heed(sink->meanwhile->argument);
         if (idle && fds[2].revents != 0)
             sink->meanwhile->take(sink->meanwhile->argument);
     }
@@ -88,7 +104,7 @@ void cmd_sink_put(struct cmd_sink *sink, const void *data, size_t size)
     if (size == 0)
         return;
     if (sink->in_line != NULL)
-        *sink->in_line = ((const char *)data)[size - 1] != '\n';
+        *sink->in_line = begins_line(data, size);
     if (sink->used + size > SINK_BUFFER)
         cmd_sink_flush(sink);
     if (size >= SINK_BUFFER) {

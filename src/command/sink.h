@@ -15,6 +15,7 @@ struct cmd_meanwhile {
     int  fd;
     bool busy; /* not now */
     void (*take)(void *argument);
+    void (*heed)(void *argument); /* a signal to end came */
     void *argument;
 };
 

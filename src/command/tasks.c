@@ -26,6 +26,9 @@
 /* Inputs may be long: above this nothing more is queued ahead. */
 enum { MOST_QUEUED_BYTES = 16 * 1024 * 1024 };
 
+/* Output that is taken while nobody reads ours. */
+enum { MOST_SPOOLED = 64 * 1024 * 1024 };
+
 /* -------------------------------------------------------------- the jobs */
 
 static struct cmd_job **chain(struct cmd_run *run, uint64_t ordinal)
@@ -159,6 +162,19 @@ static void take_meanwhile(void *argument)
     (void)cmd_relay_read(take_record, run);
     run->report.meanwhile = false;
     run->behind = true;
+    run->meanwhile.busy = run->report.spooled > MOST_SPOOLED; /* then the jobs wait, too */
+}
+
+/* Lines are shown as they come, and each event in its turn: nothing is taken ahead then. */
+static bool takes_ahead(const struct cmd_options *options)
+{
+    return !options->line_buffer && !(options->json && options->retries > 0);
+}
+
+/* A signal while a sink waits: what waits to be begun is not.  The rest is done when the sink is. */
+static void heed_meanwhile(void *argument)
+{
+    cmd_tasks_stop_starting(argument);
 }
 
 static void catch_up(struct cmd_run *run)
@@ -179,10 +195,10 @@ int cmd_tasks_take(struct cmd_run *run)
     if (run->behind)
         catch_up(run);
     for (struct cmd_job *job = run->ended; job != NULL; job = job->next) {
-        if (pp_task_error(job->task) != NULL)
+        if (pp_task_error(job->task) != NULL || pp_task_attempts(job->task) > 1)
             cmd_outlets_salvage(job->ordinal, take_record, run);
     }
-    run->meanwhile.busy = false;
+    run->meanwhile.busy = !takes_ahead(run->options) || run->report.spooled > MOST_SPOOLED;
     return error;
 }
 
@@ -195,7 +211,7 @@ static void show_oldest(struct cmd_run *run)
     run->meanwhile.busy = true;
     if (oldest != NULL)
         cmd_report_catch_up(&run->report, oldest);
-    run->meanwhile.busy = false;
+    run->meanwhile.busy = !takes_ahead(run->options);
 }
 
 void cmd_tasks_collect(struct cmd_run *run)
@@ -223,7 +239,11 @@ void cmd_tasks_init(struct cmd_run *run)
     const struct cmd_options *options = run->options;
     current = run;
     run->ended_tail = &run->ended;
-    run->meanwhile = (struct cmd_meanwhile){.fd = -1, .take = take_meanwhile, .argument = run};
+    run->meanwhile = (struct cmd_meanwhile){.fd = -1,
+                                            .busy = !takes_ahead(options),
+                                            .take = take_meanwhile,
+                                            .heed = heed_meanwhile,
+                                            .argument = run};
     run->keep_words = options->joblog != NULL || options->json;
     run->task_options = (pp_task_options)PP_TASK_OPTIONS_INIT;
     run->task_options.callback = on_result;

@@ -62,6 +62,8 @@ int cmd_tasks_take(struct cmd_run *run);
 void cmd_tasks_collect(struct cmd_run *run);
 /* The run cannot go on: say why, once, and start nothing more. */
 void cmd_tasks_break_off(struct cmd_run *run, const char *what, const char *why);
+/* Nothing more is begun or tried again.  Writes to no sink. */
+void cmd_tasks_stop_starting(struct cmd_run *run);
 /* Act upon signals that have been read. */
 void cmd_tasks_heed_signals(struct cmd_run *run);
 /* Act upon --halt. */

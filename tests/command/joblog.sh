@@ -316,4 +316,16 @@ status=$?
 exec 7>&-
 is_status 143
 
+begin "a run that does not begin leaves no log, and a pipe is none to resume from"
+rm -f log pipe
+run --joblog log no-such-command ::: a
+is_status 127
+[ ! -e log ] || complain "there is a log"
+mkfifo pipe
+cat pipe > /dev/null &
+run --joblog pipe --resume echo ::: a
+is_status 3
+says 'no file'
+wait $!
+
 finish

@@ -74,6 +74,17 @@ run -j 2 --keep-order ./last-words {} kill ::: 1 2 3 4 5 6 7 8 9 10
 for n in 1 2 3 4 5 6 7 8 9 10; do printf 'first\nlast words of %s\n' $n; done > wanted
 cmp -s out wanted || complain "standard output is $(tr '\n' '|' < out)"
 
+run -j 2 --keep-order --retries 1 ./last-words {} kill ::: 1 2 3 4 5 6 7 8 9 10
+cmp -s out wanted || complain "with a retry standard output is $(tr '\n' '|' < out)"
+
+begin "an attempt that was killed and tried again elsewhere leaves the next jobs what they have"
+rm -f again
+run -j 2 -k --retries 1 sh -c '[ $1 = 1 ] && [ ! -e again ] && { > again; kill -KILL $PPID; sleep 9; }; [ $1 -lt 7 ] || exec ./last-words $1 kill; echo $1' - ::: \
+    1 2 3 4 5 6 7 8 9
+for n in 1 2 3 4 5 6; do echo $n; done > wanted
+for n in 7 8 9; do printf 'first\nlast words of %s\n' $n; done >> wanted
+cmp -s out wanted || complain "standard output is $(tr '\n' '|' < out)"
+
 # procpool is stopped: the relay fills up, the worker waits in the middle of a message, the job waits for room
 # in its pipe.  Then the worker is killed.
 cat > flood <<'SCRIPT'

@@ -175,6 +175,42 @@ for mode in -k --json; do
     [ "$(cat out)" -ge 18000000 ] || complain "$(cat out) bytes"
 done
 
+# stuck_reader SIZE JOBS: jobs that write so much to a reader that does not read until there is `leave`.
+stuck_reader()
+{
+    rm -f begun.* leave stuck
+    mkfifo stuck
+    sh -c 'exec < stuck; until [ -e leave ]; do sleep 0.01; done; cat > out' &
+    reader=$!
+    "$procpool" run -j 2 sh -c ': > begun.$1; head -c $2 big' - {} "$1" ::: $(seq "$2") > stuck 2> err &
+    job=$!
+    until [ "$(ls begun.* 2> /dev/null | wc -l)" -ge 10 ]; do sleep 0.01; done
+}
+
+begin "but only so much is taken ahead of the reader"
+stuck_reader 4000000 60
+sleep 1
+begun=$(ls begun.* | wc -l)
+[ "$begun" -le 30 ] || complain "$begun jobs were begun"
+: > leave
+wait $job
+wait $reader
+[ "$(wc -c < out)" -eq 240000000 ] || complain "$(wc -c < out) bytes"
+rm -f out
+
+begin "a signal is heeded while the reader is stuck"
+stuck_reader 100000 400
+kill -TERM $job
+begun=$(ls begun.* | wc -l)
+sleep 0.5
+: > leave
+wait $job
+status=$?
+wait $reader
+is_status 143
+[ "$(ls begun.* | wc -l)" -le $((begun + 6)) ] || complain "$begun jobs were begun, and then $(ls begun.* | wc -l)"
+rm -f begun.*
+
 begin "no limit of file sizes ends procpool"
 ( ulimit -f 2000; "$procpool" run sh -c 'head -c 3000000 /dev/zero; kill -XFSZ $$' ::: 1 2 2> err | wc -c > out )
 [ "$(cat out)" -eq 6000000 ] || complain "$(cat out) bytes"

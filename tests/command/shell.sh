@@ -149,6 +149,24 @@ for line in 'echo $(({}+1))' 'echo $((1+({})))' 'echo "$((2*{}))"' '((x={}))' 'e
     is_status 2
     says 'the shell calculates'
 done
+for line in '[[ $x == *[[:digit:]] || {} -eq 1 ]]' '[[ ${c[b[0]]} -eq {} ]]' 'echo ${@:{}}' 'echo ${@:1:{}}' \
+    'echo ${*:{}}' 'echo ${!r:{}}' 'y=${l%% #*}; echo $(({} + 1))' 'echo $[{}+1]' \
+    "x=\$'\\'\"'; ((y = {} + 1))" 'x="`printf "<%s>" \"{}\"`"' \
+    'x="$(case a in a) printf "<%s>" "{}";; esac)"'; do
+    run --shell "$line" ::: 'a[$(touch owned)]'
+    is_status 2
+    says 'the shell calculates'
+done
+: > keep
+for line in 'l=${l%% #*}; printf "<%s>" "{}"' "l=\${l%% #*}; printf '<%s>' '{}'" 'x="$(echo ${y#(})"; printf "<%s>" "{}"' \
+    'x="$(echo ${y%%(*})"; printf "<%s>" {}' 'n=$((1 << 2)); printf "<%s>" {}' 'echo $$ > pid; printf "<%s>" {}' \
+    'case {} in [[:alpha:]_]*) printf "<%s>" {};; esac' 'grep -c [[:alpha:]_] pid; [ -n {} ] && printf "<%s>" {}' \
+    'if [[ -e keep ]] 2> none; then :; fi; printf "<%s>" {}' 'x=$$; : $${}; printf "<%s>" {}' \
+    '( (printf "<%s>" {}) )' 'f() { printf "<%s>" "$1"; }; f {}'; do
+    run --shell "$line" ::: 'a *'
+    is_status 0
+    grep -qF '<a *>' out || complain "$line gives $(cat out)"
+done
 run -j 1 -k --shell 'x={}; echo $((x+1)) $(({#}*2)) "$(({#}+1))" $(( {%} )) $((1+2)){} [{}]' ::: 41 1
 has_output '42 2 2 1 341 [41]
 2 4 3 1 31 [1]

@@ -124,4 +124,10 @@ is_status 0
 if tr '\r' '@' < seen | grep -q 'part\.[12]@'; then complain "the terminal got $(cat -v seen)"; fi
 tail -n 1 seen | grep -q '^3 done' || complain "the terminal got $(cat -v seen)"
 
+begin "the progress line comes back behind what was coloured"
+open_terminal 200 "'$procpool' run -j 1 sh -c 'printf \"part.\$1\n\033[0m\"; sleep 0.5' - ::: 1 2 3"
+until_true test -s code
+close_terminal
+tr '\r' '\n' < seen | grep -q '^2 done, .*1 running' || complain "the terminal got $(cat -v seen)"
+
 finish

@@ -14,7 +14,9 @@
 enum step { CLAIMED, WRITTEN, EXPECTED, READ, SENT, TOLD };
 enum { ORDINAL = 41, ATTEMPT = 3, REFUSED = 9 };
 
-static uint64_t ordinal; /* of the job that the next worker has */
+/* Of the next worker: its job, and whether that is tried again. */
+static uint64_t ordinal;
+static bool     is_last;
 
 static struct {
     char     text[2][4096];
@@ -46,6 +48,7 @@ static int open_outlet(void **state)
     (void)state;
     memset(&got, 0, sizeof got);
     ordinal = ORDINAL;
+    is_last = true;
     cmd_outlets_open(1);
     return 0;
 }
@@ -57,12 +60,18 @@ static int close_outlet(void **state)
     return 0;
 }
 
+static struct cmd_outlet *claim(unsigned worker, int fds[2], int ends[2])
+{
+    struct cmd_relay_head head = {.ordinal = ordinal, .attempt = ATTEMPT};
+    return cmd_outlet_claim(worker, &head, is_last, fds, ends);
+}
+
 /* The worker's steps up to `last`; `relay` stands for the relay. */
 static int live(const char *text, enum step last, int relay)
 {
     int                fds[2], ends[2];
     uint32_t           size = (uint32_t)strlen(text);
-    struct cmd_outlet *outlet = cmd_outlet_claim(0, ordinal, ATTEMPT, fds, ends);
+    struct cmd_outlet *outlet = claim(0, fds, ends);
     if (outlet == NULL)
         return REFUSED;
     struct cmd_relay_record *record = cmd_outlet_record(outlet);
@@ -140,10 +149,19 @@ static void an_outlet_is_left_alone_until_it_was_salvaged(void **state)
     assert_int_equal(die_after("second", CLAIMED), 0);
 }
 
-static void what_an_earlier_attempt_wrote_is_not_of_the_next(void **state)
+static void an_attempt_that_is_not_the_last_keeps_no_outlet(void **state)
 {
     (void)state;
+    is_last = false;
     assert_int_equal(die_after("first", EXPECTED), 0);
+    is_last = true;
+    ordinal = ORDINAL + 1;
+    assert_int_equal(die_after("another", CLAIMED), 0);
+    cmd_outlets_salvage(ORDINAL, take, NULL);
+    assert_int_equal(got.records, 0);
+    cmd_outlets_salvage(ORDINAL + 1, take, NULL);
+    assert_int_equal(got.records, 0);
+    ordinal = ORDINAL;
     assert_int_equal(die_after("second", WRITTEN), 0);
     cmd_outlets_salvage(ORDINAL, take, NULL);
     assert_got(0, "second");
@@ -157,7 +175,7 @@ static pid_t leave_behind(const int go[2], const char *last_words)
     assert_int_equal(pipe(tell), 0);
     pid_t worker = fork();
     if (worker == 0) {
-        struct cmd_outlet *outlet = cmd_outlet_claim(0, ORDINAL, ATTEMPT, fds, ends);
+        struct cmd_outlet *outlet = claim(0, fds, ends);
         pid_t              left = outlet != NULL ? fork() : -1;
         if (left == 0) {
             char byte;
@@ -197,9 +215,9 @@ static void a_worker_without_an_outlet_gets_none(void **state)
 {
     int fds[2], ends[2];
     (void)state;
-    assert_null(cmd_outlet_claim(1, ORDINAL, ATTEMPT, fds, ends));
+    assert_null(claim(1, fds, ends));
     cmd_outlets_close();
-    assert_null(cmd_outlet_claim(0, ORDINAL, ATTEMPT, fds, ends));
+    assert_null(claim(0, fds, ends));
     cmd_outlets_salvage(ORDINAL, take, NULL);
     assert_int_equal(got.records, 0);
 }
@@ -211,7 +229,7 @@ int main(void)
                                         open_outlet, close_outlet),
         cmocka_unit_test_setup_teardown(an_outlet_is_left_alone_until_it_was_salvaged, open_outlet,
                                         close_outlet),
-        cmocka_unit_test_setup_teardown(what_an_earlier_attempt_wrote_is_not_of_the_next,
+        cmocka_unit_test_setup_teardown(an_attempt_that_is_not_the_last_keeps_no_outlet,
                                         open_outlet, close_outlet),
         cmocka_unit_test_setup_teardown(a_pipe_that_somebody_may_write_to_is_not_used, open_outlet,
                                         close_outlet),
