@@ -93,8 +93,11 @@ static void judge(struct entry *entry, const pp_task *task)
     bool     chaos = atomic_load(&ledger.chaos);
     if (chaos)
         allowed |= BIT(PP_WORKER_LOST);
-    if (atomic_load(&entry->cancel_asked) || atomic_load(&ledger.finishing))
+    if (atomic_load(&entry->cancel_asked) || atomic_load(&ledger.finishing)) {
         allowed |= BIT(PP_CANCELLED);
+        if (entry->max_retries > 0) /* its attempt had failed before that, and there is no other */
+            allowed |= BIT(PP_FAILED) | BIT(PP_WORKER_LOST);
+    }
     if ((allowed & BIT(state)) == 0)
         wrong(entry, task, "an outcome that must not be");
     if (runs > attempts)
