@@ -54,6 +54,11 @@ struct cmd_run {
 
 /* Say how tasks are made: run->options and run->callable are set. */
 void cmd_tasks_init(struct cmd_run *run);
+/* The job of that number that has not been reported, or NULL; and one that is being. */
+struct cmd_job *cmd_tasks_find(struct cmd_run *run, uint64_t ordinal);
+void            cmd_tasks_forget(struct cmd_run *run, struct cmd_job *job);
+/* collect.c: how what workers send is taken; by cmd_tasks_init. */
+void cmd_collect_init(struct cmd_run *run);
 /* Make and queue tasks as long as there are inputs and places. */
 void cmd_tasks_start(struct cmd_run *run);
 /* Take what workers sent: 0 or -errno. */
