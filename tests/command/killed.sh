@@ -91,7 +91,11 @@ cat > flood <<'SCRIPT'
 #!/bin/sh
 waits_to_write()
 {
-    until grep -q pipe_write "/proc/$1/wchan"; do :; done
+    looks=0 # not every kernel tells
+    until grep -q pipe_write "/proc/$1/wchan" || [ $looks -gt 300 ]; do
+        looks=$((looks + 1))
+        sleep 0.01
+    done
 }
 kill -STOP "$HOST"
 seq 1000000 &
