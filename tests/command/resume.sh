@@ -42,6 +42,7 @@ while [ $round -lt "$rounds" ]; do
         rm -f pid
         after=$(wc -l < log)
         [ "$after" -lt 61 ] || break
+        ! grep -q 'another run' err || continue # the killed one's jobs have not ended
         kills=$((kills + 1))
         [ $kills -lt 1000 ] || break
         [ "$after" -ge "$before" ] || complain "round $round: lines are lost"
@@ -50,9 +51,10 @@ while [ $round -lt "$rounds" ]; do
         complain "round $round: $(sed 1d log | cut -f 1 | sort -n | uniq -d | tr '\n' ' ')twice, $(sed 1d log |
             cut -f 1 | sort | comm -13 - lines | tr '\n' ' ')missing"
     awk -F '\t' 'NF != 9 { bad = 1 } END { exit bad }' log || complain "round $round: a torn line"
-    [ $kills -gt 0 ] || complain "round $round: nothing was killed"
     all_kills=$((all_kills + kills))
 done
+# a run may be faster than who kills it
+[ $all_kills -ge $((rounds / 2)) ] || complain "only $all_kills were killed"
 echo "  killed $all_kills times"
 
 finish
