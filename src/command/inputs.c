@@ -78,8 +78,6 @@ static int keep_all(const struct cmd_inputs *inputs, struct cmd_source *source,
     struct cmd_text text;
     int             got;
     while ((got = next_now(inputs, source, &text)) > 0) {
-        if (source->quoted && text.length == 0 && source->words == NULL)
-            continue; /* a blank line is no record of CSV */
         int error = keep_row(rows, text);
         if (error < 0)
             return error;
@@ -245,17 +243,6 @@ void cmd_inputs_close(struct cmd_inputs *inputs)
 
 /* ---------------------------------------------------------------- the next */
 
-/* A blank line is no record of CSV. */
-static int next_of(struct cmd_inputs *inputs, size_t i)
-{
-    int got;
-    do
-        got = cmd_source_next(&inputs->sources[i], &inputs->texts[i]);
-    while (got > 0 && inputs->csv && inputs->texts[i].length == 0 &&
-           inputs->sources[i].words == NULL);
-    return got;
-}
-
 /* A row of the first group: all of its sources have a record. */
 static int next_streamed(struct cmd_inputs *inputs)
 {
@@ -263,7 +250,7 @@ static int next_streamed(struct cmd_inputs *inputs)
         if (inputs->have[i])
             continue;
         inputs->waits_for = i;
-        int got = next_of(inputs, i);
+        int got = cmd_source_next(&inputs->sources[i], &inputs->texts[i]);
         if (got <= 0)
             return got;
         inputs->have[i] = true;

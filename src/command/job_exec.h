@@ -14,7 +14,8 @@ struct cmd_job_settings {
     struct cmd_limits limits;
     int               soft_signal;
     bool              announce; /* send CMD_RELAY_BEGIN */
-    /* Shared with the workers, or NULL: the run ends, and what fails is not tried again. */
+    /* Shared with the workers, written by the host, or NULL: the run ends, and what fails is not tried
+     * again.  Nothing else is ordered by it. */
     _Atomic bool *ends;
 };
 

@@ -43,12 +43,13 @@ enum { PATIENCE_MS = 100 };
 
 enum { PIPES = 2, MARK = 8, TAKING = 1 };
 
-/* Shared.  Release stores and acquire loads order what is beside them for the host, which looks when the
- * worker is dead; between worker and successor the host's store of 0 does it. */
+/* Shared.  The worker writes it, this process what it says.  Release stores and acquire loads order what is
+ * beside them; besides, the one looks at what the other wrote only when that is dead, and a successor is
+ * made after that. */
 struct cmd_outlet {
-    _Alignas(64) _Atomic uint64_t owner; /* 0, TAKING, or as owner_of says */
-    _Atomic uint32_t        salvaged;    /* counts; this process wakes who waits for the outlet */
-    _Atomic uint32_t        expected;    /* bytes that are being read and sent; 0: none */
+    _Alignas(64) _Atomic uint64_t owner; /* 0, TAKING, or as owner_of says: both, as said above */
+    _Atomic uint32_t salvaged; /* this process: counts, and wakes who waits for the outlet */
+    _Atomic uint32_t expected; /* bytes that are being read and sent, or 0, which both write */
     struct cmd_relay_record record;
 };
 
@@ -58,7 +59,7 @@ static struct {
     uint32_t     *heard; /* here: number of the last message of each */
     unsigned      count;
     bool          alone;     /* worker side: the others' pipes are closed */
-    bool          impatient; /* ... somebody else keeps one of ours open */
+    bool          impatient; /* ... ours was waited for in vain */
     int           pipe_size;
     unsigned char mark[MARK];
 } all;
@@ -150,7 +151,7 @@ static bool is_clean(int fd)
     return true;                                      /* no writer was left, so none can come */
 }
 
-/* True: it is ours now. */
+/* True: it is ours now.  One that was not free when it was waited for is not waited for again. */
 static bool take_over(struct cmd_outlet *outlet, uint64_t owner)
 {
     static const struct timespec patience = {.tv_nsec = PATIENCE_MS * 1000000L};
@@ -161,9 +162,12 @@ static bool take_over(struct cmd_outlet *outlet, uint64_t owner)
         if (free && atomic_compare_exchange_strong_explicit(
                         &outlet->owner, &before, owner, memory_order_acq_rel, memory_order_relaxed))
             return true;
+        if (all.impatient)
+            break;
         if (looks == 0)
             (void)syscall(SYS_futex, &outlet->salvaged, FUTEX_WAIT, seen, &patience, NULL, 0);
     }
+    all.impatient = true;
     return false;
 }
 

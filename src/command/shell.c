@@ -217,16 +217,16 @@ static void open_quote(struct cmd_shell_place *place, char c, char previous)
 }
 
 /* Within "$(...)", where the parenthesis behind a pattern would seem to be its end. */
-static void read_case(struct cmd_shell_place *place, char c)
+static void read_case(struct cmd_shell_place *place, char c, char previous)
 {
     static const char word[] = "case";
     if (place->depth == 0)
         return;
-    if (place->matched < sizeof word - 1)
-        place->matched = c == word[place->matched] ? place->matched + 1 : c == word[0];
-    else
-        place->matched = 0;
-    place->lost |= place->matched == sizeof word - 1;
+    if (place->matched == sizeof word - 1)
+        place->lost |= strchr(" \t\n", c) != NULL;
+    bool goes_on = place->matched > 0 && c == word[place->matched];
+    bool begins = c == word[0] && strchr("(`", previous) != NULL; /* or it is 0: a break */
+    place->matched = goes_on ? place->matched + 1 : begins;
 }
 
 static void read_bare(struct cmd_shell_place *place, char c)
@@ -237,7 +237,7 @@ static void read_bare(struct cmd_shell_place *place, char c)
     read_arithmetic(place, c, previous);
     read_condition(place, c);
     read_parameter(place, c, previous);
-    read_case(place, c);
+    read_case(place, c, previous);
     place->unsure |= opens_unknown(previous, c);
     if (previous == '<' && c == '<' && place->arithmetic == 0)
         place->document = true;

@@ -122,8 +122,14 @@ static int next_record(struct cmd_source *source, struct cmd_text *text)
 
 int cmd_source_next(struct cmd_source *source, struct cmd_text *text)
 {
-    if (source->words == NULL)
-        return next_record(source, text);
+    if (source->words == NULL) {
+        int got;
+        do
+            got = next_record(source, text);
+        while (got > 0 && source->quoted &&
+               text->length == 0); /* a blank line is no record of CSV */
+        return got;
+    }
     if (source->word_next == source->word_count)
         return 0;
     text->data = source->words[source->word_next++];

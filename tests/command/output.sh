@@ -169,8 +169,11 @@ for mode in -k --json; do
         for n in 1 2 3 4 5 6; do
             until [ -e done.$n ]; do sleep 0.01; done
         done
-        wc -c > out
+        cat > all
+        wc -c < all > out
     }
+    [ $mode = -k ] || [ "$(grep -c '^{"event":"start"' all)" -eq 6 ] || complain "an event is missing"
+    rm -f all
     sums_up '6 done, 0 failed, 0 timed out, 0 lost'
     [ "$(cat out)" -ge 18000000 ] || complain "$(cat out) bytes"
 done

@@ -162,7 +162,7 @@ for line in 'l=${l%% #*}; printf "<%s>" "{}"' "l=\${l%% #*}; printf '<%s>' '{}'"
     'x="$(echo ${y%%(*})"; printf "<%s>" {}' 'n=$((1 << 2)); printf "<%s>" {}' 'echo $$ > pid; printf "<%s>" {}' \
     'case {} in [[:alpha:]_]*) printf "<%s>" {};; esac' 'grep -c [[:alpha:]_] pid; [ -n {} ] && printf "<%s>" {}' \
     'if [[ -e keep ]] 2> none; then :; fi; printf "<%s>" {}' 'x=$$; : $${}; printf "<%s>" {}' \
-    '( (printf "<%s>" {}) )' 'f() { printf "<%s>" "$1"; }; f {}'; do
+    'echo "$(echo showcase case; printf "<%s>" {})"' '( (printf "<%s>" {}) )' 'f() { printf "<%s>" "$1"; }; f {}'; do
     run --shell "$line" ::: 'a *'
     is_status 0
     grep -qF '<a *>' out || complain "$line gives $(cat out)"

@@ -206,4 +206,29 @@ few=$kilobytes
 measure 1000000
 [ "$kilobytes" -le $((few + 1024)) ] || complain "$few kB with 10^3 inputs, $kilobytes kB with 10^6"
 
+begin "long inputs are not queued ahead without bound"
+rm -f leave begun
+cat > holder <<'SCRIPT'
+#!/bin/sh
+: > begun
+until [ -e leave ]; do sleep 0.01; done
+SCRIPT
+chmod +x holder
+perl -e 'print "first\n"; print "x" x 1000000, "\n" for 1 .. 200' > long
+"$procpool" run --quiet -j 1 ./holder < long > out 2> err &
+job=$!
+until_true test -e begun
+asleep=0
+until [ $asleep -ge 5 ]; do # it has taken what it takes
+    case $(sed 's/.*) \(.\).*/\1/' "/proc/$job/stat") in
+    S) asleep=$((asleep + 1)) ;;
+    *) asleep=0 ;;
+    esac
+    sleep 0.02
+done
+peak=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$job/status")
+[ "$peak" -lt 150000 ] || complain "$peak KiB"
+: > leave
+wait $job
+
 finish
